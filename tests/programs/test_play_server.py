@@ -23,6 +23,7 @@ from fastnn.playground import server as play_server
 from fastnn.playground.playback import Playback
 from fastnn.playground.server import PlayServer
 from fastnn.tables import read
+from fastnn.web import server as web_server
 from fastnn.web.server import SPARE
 
 SETTINGS = {"data": "xor", "n": 60, "hidden": [4], "activations": ["tanh"]}
@@ -358,6 +359,7 @@ class Program:
         self.server = SimpleNamespace(should_exit=False, answer=object())
         monkeypatch.setattr("fastnn.cli.play.threading", SimpleNamespace(Thread=self.thread))
         monkeypatch.setattr(play_server, "PlayServer", self.make)
+        monkeypatch.setattr(web_server, "print_errors", lambda: self.calls.append("errors"))
         monkeypatch.setattr("webbrowser.open", lambda url: self.calls.append(url) or has_browser)
 
     def make(self, *arguments):
@@ -372,7 +374,7 @@ class Program:
         self.calls.append("start")
 
     def is_alive(self):
-        return len(self.calls) < 5
+        return len(self.calls) < 6
 
     def join(self, seconds):
         self.calls.append((seconds, self.server.should_exit))
@@ -387,11 +389,11 @@ def test_the_program_of_a_page(run, monkeypatch, has_browser):
     assert (code, out) == (0, "The page: http://x\nCtrl-C ends it.\n\n")
     assert errors == ("" if has_browser else "No browser was found. Open the address yourself.\n")
     end = (1, True)
-    assert program.calls == [(True, True), "start", "http://x", (0.2, False), end]
+    assert program.calls == ["errors", (True, True), "start", "http://x", (0.2, False), end]
     assert program.arguments == (8000, {"step": 0, "settings": [[0, {}]]}, None, None)
     program = Program(monkeypatch, has_browser)  # whose server ends by itself
     assert run("play", "--no-browser") == (0, "The page: http://x\nCtrl-C ends it.\n", "")
-    assert program.calls == [(True, True), "start", *[(0.2, False)] * 3, end]
+    assert program.calls == ["errors", (True, True), "start", *[(0.2, False)] * 3, end]
     assert program.arguments[0] == 0
 
 
