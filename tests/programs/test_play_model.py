@@ -96,7 +96,9 @@ def test_answers_are_those_of_the_model(explorers):
     for i, shown in zip(order, nearest["rows"], strict=True):
         expected = f"{RENT[i]:.6g}", f"{COLUMNS['area'][i]:.6g}", str(COLUMNS["rooms"][i])
         assert shown == [*expected, COLUMNS["district"][i], f"{days[i]} 00:00:00"]
-    assert numbers.explain(row | {"built": None})["nearest"]["distances"][0] >= 1 / 4
+    total += 1 - np.minimum(abs(values - value) / (last - first), 1)  # without a date
+    distances = numbers.explain(row | {"built": None})["nearest"]["distances"]
+    np.testing.assert_allclose(distances, np.sort(total)[:5] / 4, rtol=1e-6)
 
 
 def test_rows_that_are_equally_near_keep_their_order(explorers):
@@ -177,6 +179,7 @@ def test_free_text_is_changed_and_its_words_are_shown(names, from_table):
     explorer = Explorer(model, "flats", table if from_table and len(names) > 1 else None)
     described = explorer.describe()
     assert described["texts"] == ["text"] and described["row"].keys() == {*names}
+    assert (described["outputs"], described["output"]) == (["sunny"], 0)
     assert described["row"]["text"] == (texts[0] if from_table else "")
     row = described["row"] | {"text": "<b>SUNNY</b> \x9bx"}
     X = pa.table({name: [row[name]] for name in names})
