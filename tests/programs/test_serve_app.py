@@ -29,7 +29,7 @@ def app():
 def table_app():
     rng = np.random.default_rng(0)
     days = (np.datetime64("2026-01-01") + np.arange(40)).astype(str)
-    columns = {"<b>a</b>": rng.normal(size=40), "c & d": rng.choice(["x", "y"], 40)}
+    columns = {"<b>a</b>": rng.normal(size=40), "c & d": rng.choice([*"\xe8\xe9"], 40)}
     table = pa.table(columns | {'e"f': [*"pq"] * 20, "day": days})
     y = np.where(table[0].to_numpy() > 0, "yes", "no")
     model = TabularClassifier(2, hidden_layer_sizes=4, random_state=0).fit(table, y)
@@ -44,7 +44,7 @@ WRONG_BODIES = [
     (b"1" * 190, 422, "The body is 1111"),
     (b"null", 422, "The body is null. Send a row such as [1, 2], or a list"),
     (b" " * 200, 400, "The body is empty."),
-    (b'[{"a": 1, "a": 2}]', 422, "An object has the key 'a' twice."),
+    (b'[{"b": 1, "a": 1, "a": 2}]', 422, "An object has the key 'a' twice."),
     (b"[" + b"[1,2,3]," * 5 + b"[1,2,3]]", 413, "The request has 6 rows, but at most 5 are"),
     (b" " * 201, 413, "The body has more than 200 bytes."),
 ]
@@ -154,8 +154,9 @@ def test_deep_and_long_json():
 
 
 def test_methods_and_paths(app):
-    status, reply = ask(app, "/predict")
-    assert (status, reply["detail"]) == (405, "GET is not allowed for '/predict'. Use POST.")
+    (reply,) = ask_all(app, [("GET", "/predict", {})])
+    assert (reply.status_code, reply.headers["allow"]) == (405, "POST")
+    assert reply.json() == {"detail": "GET is not allowed for '/predict'. Use POST."}
     status, reply = ask(app, "/predict/", ROW)
     paths = "/predict, /model, /health, /openapi.json, /"
     assert (status, reply["detail"]) == (404, f"There is no '/predict/'. The paths are {paths}.")
@@ -168,15 +169,17 @@ def test_methods_and_paths(app):
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyError, ValueError])
 def test_an_error_in_the_server_is_not_shown(monkeypatch, error):
-    model = MLP([3, 2, 1], rng=0)
-    app = create_app(model)
+    model, passed = MLP([3, 2, 1], rng=0), {}
+    app = create_app(model, n_threads=1)
 
     def fail(*arguments, **options):
+        passed.update(options)
         raise error("n_threads")
 
     monkeypatch.setattr(model, "forward", fail)
     detail = "The server failed; its standard error has the details."
     assert ask(app, "/predict", ROW) == (500, {"detail": detail})
+    assert passed == {"n_threads": 1}
 
 
 # ---- access ----
@@ -227,12 +230,15 @@ def test_openapi_is_valid_and_its_examples_are_predicted(app, table_app):
         assert [each["name"] for each in predict["parameters"]] == options
         assert list(predict["responses"]) == ["200", "400", "413", "422", "503"]
         assert predict["requestBody"]["required"]
-        for example in predict["requestBody"]["content"]["application/json"]["examples"].values():
+        examples = predict["requestBody"]["content"]["application/json"]["examples"].values()
+        for example in examples:
             status, reply = ask(each, "/predict", example["value"])
             assert (status, reply["notes"]) == (200, [])
+        if each is app:
+            assert [example["value"] for example in examples] == [[0] * 3, [[0] * 3] * 2]
     row = document["components"]["schemas"]["Row"]
     assert list(row["properties"]) == row["required"] == ["<b>a</b>", "c & d", 'e"f', "day"]
-    assert row["properties"]["c & d"]["examples"] == ["x", "y"]
+    assert row["properties"]["c & d"]["examples"] == [*"\xe8\xe9"]
 
 
 def test_the_model(table_app):
@@ -255,6 +261,7 @@ def test_the_page_escapes_the_texts_of_the_model(table_app):
     assert f"<p>{text} is 1.</p>" in page.text and "<model>" not in page.text
     form = '<form data-names="yes" data-columns="4" data-query="?proba=true&amp;explain=true">'
     assert form in page.text and "/predict -d &#39;{&#34;&lt;b&gt;a" in page.text
+    assert any(f"c &amp; d&#34;: &#34;{x}&#34;" in page.text for x in "\xe8\xe9")
     assert style.headers["content-type"].startswith("text/css") and "form" in style.text
     assert script.headers["content-type"].startswith("text/javascript") and "fetch" in script.text
 
@@ -301,7 +308,8 @@ def test_batches_are_limited():
         return requests
 
     assert answers(predict, [(i, 10_000) for i in range(5)], 10**6) == [*range(5)]
-    assert sizes == [2, 2, 1]
+    assert answers(predict, [("a", 10_000), ("b", 10_001)], 10**6) == ["a", "b"]
+    assert sizes == [2, 2, 1, 1, 1]
 
 
 def test_a_client_that_goes_leaves_the_answers_of_its_batch():
@@ -318,10 +326,11 @@ def test_a_client_that_goes_leaves_the_answers_of_its_batch():
         await asyncio.to_thread(begun.wait, 60)
         tasks[0].cancel()
         goes_on.set()
-        return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 30)
+        answers = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 30)
+        return [*answers, await batches.answer("d", 100)]
 
     first, *others = asyncio.run(send())
-    assert isinstance(first, asyncio.CancelledError) and others == ["b", "c"]
+    assert isinstance(first, asyncio.CancelledError) and others == ["b", "c", "d"]
 
 
 def test_other_models():

@@ -42,7 +42,9 @@ def test_a_network_gives_its_outputs(n_out, dtype, tmp_path):
 
 def test_a_classifier_gives_classes_and_probabilities(tmp_path):
     model = MLPClassifier(**SMALL, n_estimators=9).fit(X, LABEL)
-    found = predictions(create_app(reloaded(model, tmp_path)), "?proba=true")
+    loaded = reloaded(model, tmp_path)
+    found = predictions(create_app(loaded, n_threads=2), "?proba=true")
+    assert loaded.n_threads == 2
     assert found["prediction"].tolist() == model.predict(X).tolist()
     P = np.stack([found["probability_down"], found["probability_up"]], 1)
     assert_same_bits(P, model.predict_proba(X))
