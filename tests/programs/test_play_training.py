@@ -153,8 +153,7 @@ def test_a_state_has_the_same_bits(case):
     play(playback)
     playback.change(replace(playback.settings, lr=0.5))  # from the next epoch on
     again, _ = from_state(json.loads(json.dumps(state_of(playback, rows.points))))
-    assert again.settings.lr == 0.5 and again.step == playback.step
-    assert again.settings == playback.settings
+    assert (again.settings, again.step) == (playback.settings, playback.step)
     assert_same_bits(again.net.params, playback.net.params)
 
 
@@ -255,6 +254,7 @@ WRONG_ARGUMENTS = [
     (["digits"], "which column is learned? Pass --target COL"),
     (["digits", "--target", "digit", "--column", "a"], "pass --column two times"),
     (["digits", "--target", "digits"], "no column 'digits'. Did you mean 'digit'"),
+    (["--port", "99999"], "--port: expected a whole number from 0 to 65535, got '99999'"),
     (["--state", "{"], "--state is not JSON"),
     (["--state", "{}"], "must be an object with"),
     (["--state", '{"settings": [{}]}'], "a list of pairs"),

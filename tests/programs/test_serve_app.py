@@ -185,13 +185,10 @@ def test_an_error_in_the_server_is_not_shown(monkeypatch, error):
 # ---- access ----
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:80", "[::1]:8000", "LOCALHOST:1"])
-def test_hosts_of_this_machine(app, host):
-    assert ask(app, "/health", headers={"Host": host})[0] == 200
-
-
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil", ""])
 def test_other_hosts_are_refused(app, host):
+    for own in ("localhost", "127.0.0.1:80", "[::1]:8000", "LOCALHOST:1"):
+        assert ask(app, "/health", headers={"Host": own})[0] == 200
     for path in ("/", "/health", "/model", "/nothing"):
         status, reply = ask(app, path, headers={"Host": host})
         assert status == 400 and reply["detail"].startswith(f"The Host header {host!r} is not")

@@ -203,9 +203,17 @@ def test_a_server_whose_errors_nobody_reads_answers_and_ends(folder):
 # ---- messages, in this process ----
 
 
-def test_standard_error_that_is_no_file(capsys):
-    web_server.print_at_once("a line")
-    assert capsys.readouterr().err == "a line\n"
+def test_standard_error_gets_what_it_has_room_for(monkeypatch, capsys):
+    web_server.print_at_once("no file")
+    assert capsys.readouterr().err == "no file\n"
+    reader, writer = os.pipe()
+    with open(reader, "rb", 0) as pipe, open(writer, "w") as errors:
+        monkeypatch.setattr(sys, "stderr", errors)
+        web_server.print_at_once("\xe9" * 3000)
+        assert pipe.read(10_000).decode() == "\xe9" * 3000 + "\n"
+        for _ in range(100):
+            web_server.print_at_once("x" * 999)
+        assert 60_000 < len(pipe.read(100_000)) < 70_000
 
 
 @pytest.fixture

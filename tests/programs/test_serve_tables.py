@@ -210,12 +210,6 @@ def test_rows_that_do_not_fit_get_a_message(fitted, rows, detail):
     assert detail is None or reply["detail"].startswith(detail)
 
 
-def test_an_error_of_one_request_is_not_one_of_others(fitted):
-    requests = [ROW, ROW | {"area": "big"}, ROW]
-    statuses = [status for status, _ in predict_all(served(fitted, "number"), requests)]
-    assert statuses == [200, 422, 200]
-
-
 def test_what_is_not_used_as_sent_is_noted(fitted):
     app = served(fitted, "number")
     row = ROW | {"city": "Paris", "aera": 5, "same": 2, "z": 1, "y": 1, "x": 1}
