@@ -302,6 +302,8 @@ def source(tmp_path, model, **options):
 def test_all_data_is_constant_and_nothing_is_allocated(tmp_path):
     for case in (export_cases.tabular() | export_cases.free_text()).values():
         text = source(tmp_path, case.model)
+        starts = re.findall(r"_layer\d\(row->\w+, x \+ (\d+)\);", text)
+        assert len({*starts}) == len(starts)  # layers of texts have their own outputs
         arrays = re.findall(r"^\w[\w *]+\[\d+\](?:\[\d+\])? = \{", text, re.M)
         assert len(arrays) > 3 and all("const" in array for array in arrays)
         variable = r"\bstatic (?!const|void|int|size_t|float|double|[a-z0-9_ ]+\()"
