@@ -179,7 +179,6 @@ def test_free_text_is_changed_and_its_words_are_shown(names, from_table):
     explorer = Explorer(model, "flats", table if from_table and len(names) > 1 else None)
     described = explorer.describe()
     assert described["texts"] == ["text"] and described["row"].keys() == {*names}
-    assert (described["outputs"], described["output"]) == (["sunny"], 0)
     assert described["row"]["text"] == (texts[0] if from_table else "")
     row = described["row"] | {"text": "<b>SUNNY</b> \x9bx"}
     X = pa.table({name: [row[name]] for name in names})

@@ -207,6 +207,7 @@ def test_standard_error_gets_what_it_has_room_for(monkeypatch, capsys):
     web_server.print_at_once("no file")
     assert capsys.readouterr().err == "no file\n"
     reader, writer = os.pipe()
+    os.set_blocking(reader, False)
     with open(reader, "rb", 0) as pipe, open(writer, "w") as errors:
         monkeypatch.setattr(sys, "stderr", errors)
         web_server.print_at_once("\xe9" * 3000)
