@@ -4,6 +4,7 @@ import copy
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import c_program
 import export_cases
@@ -16,7 +17,7 @@ from places import DOCS
 
 import fastnn
 from fastnn import EncodedTable, export
-from fastnn.export import c_text
+from fastnn.export import c_ngrams, c_text
 from fastnn.tables.cells.missing import MISSING
 
 needs_gcc = pytest.mark.skipif(c_program.GCC is None, reason="gcc is not installed")
@@ -217,6 +218,16 @@ def test_weights_that_are_no_steps_have_more_digits(factor, n_digits, tmp_path):
     assert f"each is {n_digits} digits" in (tmp_path / "model.c").read_text()
     Y = predict(tmp_path, dict(model=rows_of(case)))["model"][1]
     assert_close(Y, model.predict_proba(case.X))
+
+
+@pytest.mark.parametrize(("n", "ctype", "n_bytes"), [(2**16 - 1, 16, 8192), (2**16, 32, 8193)])
+def test_the_numbers_of_known_ngrams_fit_their_type(n, ctype, n_bytes):
+    """The first number is that of all others."""
+    arrays = dict(squares=np.float32(np.arange(2**17) < n), weights=np.ones((2**17, 1)))
+    layer = SimpleNamespace(**arrays, offsets=np.ones(1), n_folds=1, n_outputs=1)
+    text = c_ngrams.definitions([layer], 1, dict(name="m", NAME="M"))
+    parts = f"const uint{ctype}_t m_known0[131072]", f" found[{n_bytes}];", "strlen(text), 17,"
+    assert all(part in text for part in (*parts, "m_weights0[33][4001] = "))
 
 
 # ---- invalid inputs ----

@@ -211,11 +211,14 @@ def test_a_model_of_quantiles_shows_one_of_them_and_an_interval():
 def test_missing_values_and_wrong_ones(explorers):
     numbers, _ = explorers
     row = numbers.describe()["row"]
-    assert np.isfinite(numbers.answer(row | {"area": None, "district": "missing"})["prediction"])
-    with pytest.raises(ValueError, match="no column 'garden'"):
-        numbers.answer(row | {"garden": 1})
-    with pytest.raises(ValueError, match="column 'area' needs a number, got 'large'"):
-        numbers.answer(row | {"area": "large"})
+    X = TABLE[:1].set_column(0, "area", pa.nulls(1)).set_column(2, "district", [pa.nulls(1)])
+    for missing in None, "", "missing":
+        answer = numbers.answer(row | dict.fromkeys(["area", "district"], missing))
+        assert answer["prediction"] == numbers.model.predict(X)[0]
+    needed = {"area": "a number, got 'x'", "built": "a date such as 2026-01-31, got 'x'"}
+    for name, message in ("garden", "no column 'garden'"), *needed.items():
+        with pytest.raises(ValueError, match=message):
+            numbers.answer(row | {name: "x"})
 
 
 @pytest.mark.parametrize("output", [None, True, 1.0, "0", -1, 5])

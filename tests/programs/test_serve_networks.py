@@ -112,6 +112,8 @@ def test_options_of_other_models():
 def test_no_rows_and_outputs_that_are_not_finite():
     net = MLP([3, 2, 1], rng=0)
     assert ask(create_app(net), "/predict", []) == (200, {"predictions": [], "notes": []})
+    largest = float(np.finfo(np.float32).max)
+    assert ask(create_app(net), "/predict", [[largest, 0, 0], [-largest, 0, 0]])[0] == 200
     net.params = np.full(net.n_params, 3e38, np.float32)
     detail = "The output of the model is not finite. Train it again."
     assert ask(create_app(net), "/predict", [1, 1, 1]) == (500, {"detail": detail})

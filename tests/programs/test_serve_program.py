@@ -12,11 +12,15 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from cli_cases import each_row
 from interrupt import sigint_interrupts  # noqa: F401 - for the programs of all tests here
+from play_pages import running
 from processes import LIMIT, environment
 
 import fastnn
@@ -25,6 +29,7 @@ from fastnn.tabular import stored_model
 from fastnn.web import server as web_server
 
 pytest.importorskip("uvicorn", reason="uvicorn is not installed")
+PlainTextResponse = pytest.importorskip("starlette.responses").PlainTextResponse
 pytest.importorskip("pyarrow", reason="tables need the extra cli")
 
 
@@ -201,6 +206,48 @@ def test_a_server_whose_errors_nobody_reads_answers_and_ends(folder):
 
 
 # ---- messages, in this process ----
+
+
+STATES = (True, False), (False, False), (False, True)
+ANSWERED, ANSWERS, RECEIVES = (Mock(response_complete=a, more_body=b) for a, b in STATES)
+STALLS = [  # bytes received and unsent at checks in four seconds, and whether the server ends
+    *[(None, "0000", "0000", False, True), (ANSWERED, "5555", "0000", False, True)],
+    *[(RECEIVES, "5555", "0000", False, True), (RECEIVES, "5678", "0000", False, False)],
+    *[(RECEIVES, "5678", "0000", True, True), (ANSWERS, "5555", "0000", False, False)],
+    *[(ANSWERS, "5678", "9999", False, True), (ANSWERS, "5555", "9876", False, False)],
+]
+
+
+@pytest.mark.parametrize(("cycle", "received", "unsent", "is_ending", "is_dropped"), STALLS)
+def test_stalled_clients(monkeypatch, cycle, received, unsent, is_ending, is_dropped):
+    """They are dropped after two seconds."""
+    monkeypatch.setattr(web_server, "time", SimpleNamespace(monotonic=count().__next__))
+    connection, dropped = web_server.limited(object, 1)(), []
+    connection.cycle = cycle
+    for i in range(4):
+        connection.n_received, connection.transport = received[i], Mock()
+        connection.transport.get_write_buffer_size.return_value = int(unsent[i])
+        connection.drop_if_stalled(2, is_ending)
+        dropped += [i] * connection.transport.abort.called
+    assert dropped == [2, 3] * is_dropped
+
+
+def test_connections_have_a_limit(monkeypatch):
+    """Two are served, another one gets an answer, and a fourth one none."""
+    replies = []
+    monkeypatch.setattr(web_server, "SPARE", 1)
+    with web_server.listen("127.0.0.1", 0) as listening, contextlib.ExitStack() as stack:
+        server = web_server.Server(PlainTextResponse("yes"), listening, 2, "-m")
+        stack.enter_context(running(SimpleNamespace(server=server)))
+        clients = [socket.create_connection(listening.getsockname(), LIMIT) for _ in range(4)]
+        for client in map(stack.enter_context, clients):
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                replies.append(client.recv(1000).decode())
+    assert [reply[:12] for reply in replies[:2]] == ["HTTP/1.1 200"] * 2
+    refused, *others = replies[2:]
+    assert refused.startswith("HTTP/1.1 503 ") and "\r\nRetry-After: 1\r\n" in refused
+    assert refused.endswith(' in a second, or raise -m."}') and not any(others)
 
 
 def test_standard_error_gets_what_it_has_room_for(monkeypatch, capsys):
