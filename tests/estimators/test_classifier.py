@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from checks import assert_finite
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -67,6 +68,14 @@ def test_probabilities_of_two_classes_many_classes_and_labels():
         else:
             assert_array_equal(P > 0.5, net.predict(X))
             assert net.predict(X).dtype.kind == "i"
+
+
+def test_log_probabilities_are_finite():
+    for X, y in [(CANCER, BENIGN), (IRIS, KINDS)]:
+        net = quick(dtype="float32").fit(X, y)
+        far = (1e4 * X).astype("float32")
+        assert (net.predict_proba(far) == 0).any()
+        assert_finite(net.predict_log_proba(far))
 
 
 @pytest.mark.filterwarnings("ignore:y holds only the class")

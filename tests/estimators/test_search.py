@@ -314,6 +314,11 @@ def test_invalid_arguments(options, message):
         search(**options).fit(X, y)
 
 
+def test_one_candidate():
+    found = search(distributions={"alpha": [1e-3]}, refit=True).fit(X, y)
+    assert (found.n_candidates_, found.n_resources_, found.best_index_) == ([1], [18], 0)
+
+
 def test_parameters_of_some_candidates_are_masked_for_the_others():
     grids = [{"alpha": [1e-3]}, {"activation": ["tanh"]}]
     results = search(distributions=grids).fit(X, y).cv_results_

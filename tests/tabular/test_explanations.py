@@ -129,6 +129,12 @@ def test_one_class():
         model.effect("size")
 
 
+def test_forward_folds_have_explanations():
+    model = TabularRegressor(**SMALL).fit(X, score, time="day")
+    found = model.explain(X[:3])
+    assert_allclose(found.base_values + found.values.sum(axis=1), model.predict(X[:3]))
+
+
 def test_samples_agree_with_enumeration(models):
     exact = models("number").explain(X[:20])
     sampled = models("number").explain(X[:20], n_permutations=720)

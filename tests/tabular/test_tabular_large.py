@@ -191,6 +191,24 @@ def test_neither_groups_nor_threads_nor_files_change_a_bit(name, parquet):
     assert not np.isnan(model.oof_prediction_).any()
 
 
+@pytest.mark.slow("test_a_sorted_table_is_learned_like_a_shuffled_one")
+def test_networks_learn_from_rows_that_are_not_in_the_sample(quick):
+    """Of every value of `kind` about 18 rows are in the sample: too few for its target."""
+    quick(30)
+    r = np.random.default_rng(0)
+    table = pd.DataFrame({"kind": r.integers(0, 40, 20_000).astype(str)})
+    noisy = table["kind"].astype(int).to_numpy() % 7 + 10 * r.normal(size=20_000)
+    known = pd.DataFrame({"kind": [str(i) for i in range(40)]})
+
+    def error_of(*args, **options):
+        reg = make("numbers", hidden_layer_sizes=16)[0].fit(*args, **options)
+        return reg, np.sqrt(np.mean((reg.predict(known) - np.arange(40) % 7) ** 2))
+
+    reg, error = error_of(groups_of(1000, table, noisy), window=1000)
+    _, error_of_sample = error_of(table.iloc[reg.oof_rows_], noisy[reg.oof_rows_])
+    assert error < 0.8 < 1.2 < error_of_sample
+
+
 def test_a_sorted_table_is_learned_like_a_shuffled_one(quick):
     quick(20)
     order = np.argsort(y, kind="stable")
