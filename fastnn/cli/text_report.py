@@ -406,7 +406,7 @@ def format_label_issues(record: TrainingRecord):
     yield f"{'  place':<{first}}{'target':<{second}}{share:>{third}}   predicted"
     for s in issues:
         target, predicted = printable(s["given"], second - 2), printable(s["predicted"], fourth - 2)
-        place = printable(s["place"], first - 2)
+        place = printable(s["place"], first - 3)
         yield (
             f"{'  ' + place:<{first}}{target:<{second}}{s['probability']:>{third}.2g}   {predicted}"
         )

@@ -296,7 +296,12 @@ def make_page(facts, columns, example):
             "What a row must have",
             ["column", "kind", "values", "example"],
             [
-                [printable(each.name), each.kind, each.about, printable(json.dumps(each.example))]
+                [
+                    printable(each.name),
+                    each.kind,
+                    each.about,
+                    printable(json.dumps(each.example, ensure_ascii=False)),
+                ]
                 for each in columns
             ],
         ),

@@ -99,7 +99,7 @@ def _named_rows(content):
         by_column = bool(content) and all(isinstance(each, list) for each in content.values())
         content = _rows_of_columns(content) if by_column else [content]
     rows = _check_rows(content, dict, f"an object is expected. {FORMS}", FORMS)
-    if rows and not any(rows) and not by_column:
+    if rows and not any(rows):
         raise UnprocessableError(f"The request has no columns. {FORMS}")
     return RequestRows(rows, by_column)
 
@@ -137,7 +137,7 @@ def show_value(value):
     """Return what a value of JSON is, for messages."""
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else "an array"
-    return "null" if value is None else printable(json.dumps(value))
+    return "null" if value is None else printable(json.dumps(value, ensure_ascii=False))
 
 
 # ---- options ----

@@ -340,6 +340,7 @@ def test_scores():
     found = [data.score(np.array(Y)[:, None], data.y) for Y in ([0, 1, 5], [2, 2, 2], [0, 1, 6])]
     assert found == [1, 0, 1 - 1 / 14] and np.isnan(data.score(np.ones((0, 1)), data.y[:0]))
     assert data.score(np.ones((2, 1)), np.array([2.0, 2.0])) == -1  # as if the spread was 1
+    assert data.score(np.full((3, 1), 1e30, "f4"), data.y) < -1e59
     two = from_arrays(np.eye(3), ["a", "a", "b"], test=0)
     assert two.score(np.array([[0.5], [0.6], [0.7]]), two.y) == pytest.approx(2 / 3)
 

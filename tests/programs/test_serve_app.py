@@ -259,6 +259,7 @@ def test_the_page_escapes_the_texts_of_the_model(table_app):
     form = '<form data-names="yes" data-columns="4" data-query="?proba=true&amp;explain=true">'
     assert form in page.text and "/predict -d &#39;{&#34;&lt;b&gt;a" in page.text
     assert any(f"c &amp; d&#34;: &#34;{x}&#34;" in page.text for x in "\xe8\xe9")
+    assert any(f"<td>&#34;{x}&#34;</td>" in page.text for x in "\xe8\xe9")
     assert style.headers["content-type"].startswith("text/css") and "form" in style.text
     assert script.headers["content-type"].startswith("text/javascript") and "fetch" in script.text
 
