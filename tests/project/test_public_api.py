@@ -282,6 +282,7 @@ def test_every_loss_of_the_kernels_has_a_name_and_a_reference():
     cross_entropy = losses.resolve_loss("cross_entropy", "softmax")
     used.add(cross_entropy.prepare([0, 1], 2, 2, np.dtype(float))[1]["loss"])
     from_probabilities = {kernels.Loss.BINARY_CROSS_ENTROPY}  # functional alone: networks go from z
+    assert repr(losses.Huber(2.0)) == "Huber(delta=2.0)"
     assert used | from_probabilities | {kernels.Loss.GIVEN_GRADIENT} == set(kernels.Loss)
 
 

@@ -146,6 +146,10 @@ def test_whole_numbers_that_are_dates():
     assert_array_equal(y[1:], model.predict(X)[1:])
     with pytest.raises(fastnn.DataError, match="holds the number 13012018 in row 0, but dates"):
         model.predict(pa.table({"day": [13012018], "z": [0.0]}))
+    parts = [(X[:119], Z[:119]), (pa.table({"day": [0], "z": [0.0]}), [0.0])]  # one without a date
+    with pytest.warns(TableWarning) as warned:
+        TabularRegressor(**SMALL).fit(parts, window=40)
+    assert f"{what} ('0') and count as missing" in str(warned[-1].message)
     assert fit(X, numbers="day")[0].columns_["day"] == "number"
     assert fit(X.set_column(0, "day", [[10312019, *days[1:]]]))[1] != []  # a date of another year
     assert fit(X.set_column(0, "day", [[10322018, *days[1:]]]))[0].columns_["day"] == "number"
