@@ -142,3 +142,12 @@ def test_numbers_are_no_times():
     model = fit(pd.DataFrame({"v": n, "a": a}))
     with pytest.raises(ValueError, match="which is not a number"):
         model.predict(pd.DataFrame({"v": ["05:57"], "a": [1.0]}))
+
+
+def test_a_file_with_one_mark_has_that_of_the_training(tmp_path):
+    model = fit(pd.DataFrame({"v": [f"{i},5" for i in n], "a": a}))
+    path = tmp_path / "rows.csv"
+    path.write_text("v;a\n1,234;3\n2,345;4\n", encoding="utf-8")
+    with pytest.warns(TableWarning, match=r"read with a decimal comma, such as '1,234'"):
+        y = model.predict(path)
+    assert_array_equal(y, model.predict(pd.DataFrame({"v": [1.234, 2.345], "a": [3.0, 4.0]})))
