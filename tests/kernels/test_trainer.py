@@ -124,13 +124,6 @@ def test_all_finite_refuses_arrays_that_are_not_float(dtype):
         kernels.all_finite(np.zeros(3, dtype))
 
 
-def test_run_needs_an_array_for_the_losses():
-    trainer = make_trainer(MLP([2, 1], rng=0))
-    trainer.load()
-    with pytest.raises(ValueError, match="losses"):
-        trainer.run(1, 0.01, np.empty(0))
-
-
 @pytest.mark.parametrize("bad", [-1, 8, 2**62, -(2**62)])
 def test_every_row_number_of_an_order_is_checked(bad):
     net, order = MLP([2, 1], rng=0), np.arange(8, dtype=np.intp)
@@ -140,12 +133,6 @@ def test_every_row_number_of_an_order_is_checked(bad):
         order[place] = bad
         with pytest.raises(ValueError, match="row numbers from 0 to 7"):
             make_trainer(net, order=order)
-
-
-@pytest.mark.parametrize("position", [(-1, 0, 0), (0, -1, 0), (0, 0, -1), (0, 0, 8)])
-def test_a_position_outside_the_data_is_refused(position):
-    with pytest.raises(ValueError, match="not a position"):
-        make_trainer(MLP([2, 1], rng=0)).set_position(*position, 0.0)
 
 
 def all_rows_in(lengths, **options):
@@ -166,7 +153,6 @@ def test_batches_of_shards_without_rows_are_left_out(lengths):
     assert_same_bits(*params)
 
 
-TOO_MANY_SUMS = all_rows_in([8], reduce=lambda: False, sums=np.empty(6, "f4"))
 WHOLE = np.arange(8, dtype=np.intp)
 NEEDS_A_FUNCTION = "A custom loss needs custom_loss, custom_outputs and custom_gradient"
 AT_LEAST = "needs at least 1 row and a batch_size of 1 or more, got"
@@ -194,7 +180,7 @@ CUSTOM |= dict(custom_outputs=np.empty((8, 1), "f4"), custom_gradient=np.zeros((
         (dict(shards=all_rows_in([8]), rows=WHOLE), SHARDED),
         (dict(shards=all_rows_in([8]), dX=np.empty((8, 2), "f4")), SHARDED),
         (
-            dict(shards=TOO_MANY_SUMS),
+            dict(shards=all_rows_in([8], reduce=lambda: False, sums=np.empty(6, "f4"))),
             "The sums of the shards have another size than 3 parameters need",
         ),
     ],
@@ -243,6 +229,11 @@ REFUSED_CALLS = [
     (SQUARES, lambda t: t.run(1, 0, ONE, ONE, ONE), "a validation whose loss has classes"),
     (None, lambda t: t.run(1, 0, ONE, None, ONE), "needs a validation whose loss has classes"),
     (None, lambda t: t.run(1, 0, ONE, THREE), "array of 1 numbers"),
+    (None, lambda t: t.run(1, 0.01, np.empty(0)), "losses"),
+    (None, lambda t: t.set_position(-1, 0, 0, 0.0), "not a position"),
+    (None, lambda t: t.set_position(0, -1, 0, 0.0), "not a position"),
+    (None, lambda t: t.set_position(0, 0, -1, 0.0), "not a position"),
+    (None, lambda t: t.set_position(0, 0, 8, 0.0), "not a position"),
 ]
 
 
@@ -366,10 +357,10 @@ def test_forward_keeps_its_memory_while_the_network_is_rebound():
 # ---- Ctrl-C ----
 
 
-@pytest.mark.parametrize(
-    "method, options",
-    [("forward", {"n_threads": 1}), ("forward", {"n_threads": 2}), ("_forward_finite", {})],
-)
+FORWARD = [("forward", {"n_threads": 1}), ("forward", {"n_threads": 2}), ("_forward_finite", {})]
+
+
+@pytest.mark.parametrize("method, options", FORWARD)
 def test_forward_ends_soon_after_ctrl_c(method, options):
     net, X = MLP([100, 1024, 1024, 1], rng=0), np.ones((1_000_000, 100), "float32")
     # all rows take 4 s or more, at 500 GFLOP/s

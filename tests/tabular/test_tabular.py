@@ -178,22 +178,6 @@ def test_poisson_needs_counts(quick):
         TabularRegressor(**SMALL, loss="poisson").fit(X, np.r_[1, 1, 1, -2, np.ones(N - 4)])
 
 
-LOSS = "loss must be one of squared_error, absolute_error"
-LAYERS = "hidden_layer_sizes must be 'auto', a whole number or"
-
-
-WRONG_OPTIONS = [
-    *[(dict(loss=loss), LOSS) for loss in ("nll", "cross_entropy", losses.CrossEntropy())],
-    *[(dict(hidden_layer_sizes=s), LAYERS) for s in ([], [0], (3, 2.5), [[3]], ["a"])],
-]
-
-
-@pytest.mark.parametrize(("options", "message"), WRONG_OPTIONS, ids=str)
-def test_wrong_losses_and_layers(options, message, quick):
-    with pytest.raises(ValueError, match=message):
-        TabularRegressor(**SMALL | options).fit(X, y)
-
-
 @pytest.mark.parametrize(("metric", "monitor"), [("accuracy", "error_rate"), ("log_loss", "loss")])
 def test_the_metric_chooses_the_best_epoch(metric, monitor, quick, calls_of):
     calls = calls_of(training_jobs, "make_jobs")
@@ -256,22 +240,6 @@ def test_class_weights_are_weights_of_rows(quick):
     assert_same_bits(balanced.predict_proba(X), by_row.predict_proba(X))
 
 
-HGIH = "names the class 'hgih', which y does not have. Its classes are 'high', 'low'"
-
-
-WRONG_CLASS_WEIGHTS = [
-    ({"hgih": 2}, HGIH),
-    ({"high": -1}, "class_weight of 'high' must be a finite number at least 0, got -1"),
-    ({"high": 0, "low": 0}, "sum of the weights of the rows is 0. At least one weight must be"),
-]
-
-
-@pytest.mark.parametrize(("class_weight", "message"), WRONG_CLASS_WEIGHTS)
-def test_wrong_class_weights(class_weight, message, quick):
-    with pytest.raises(ValueError, match=message):
-        TabularClassifier(**SMALL, class_weight=class_weight).fit(X, classes)
-
-
 def test_rows_without_weight_do_not_count(quick):
     weight = np.r_[np.ones(N // 2), np.zeros(N // 2)]
     wrong = np.where(weight > 0, y, 1e9)
@@ -282,12 +250,6 @@ def test_rows_without_weight_do_not_count(quick):
     for cls, target in ((TabularRegressor, y), (TabularClassifier, classes)):
         only = cls(**SMALL).fit(X, target, sample_weight=np.eye(N)[0])
         assert np.isfinite(only.feature_importances_).all() and np.isfinite(only.oof_score_)
-
-
-@pytest.mark.parametrize("weight", [-np.ones(N), np.zeros(N), np.full(N, np.nan), np.ones(3)])
-def test_wrong_weights(weight, quick):
-    with pytest.raises(ValueError, match=r"(?i)sample.weight"):
-        TabularRegressor(**SMALL).fit(X, y, sample_weight=weight)
 
 
 GROUPS = {
@@ -327,19 +289,35 @@ def test_more_folds_than_rows_or_groups_are_said(quick):
     TabularRegressor(30, hidden_layer_sizes=2).fit(X[:19], y[:19])
 
 
-WRONG_GROUPS = [
-    (np.zeros(N), "groups holds one group, but at least 2 are needed. Leave groups out"),
-    (["a", None] * 30, "groups holds one group, but at least 2 are needed. Leave groups out"),
-    ([None] * 60, "groups holds no group, but at least 2 are needed"),
-    (np.zeros((N, 2)), r"groups must have shape \(60,\), .* got \(60, 2\)"),
-    ([1, 2], "groups has 2 rows, but X has 60"),
+LOSS = "loss must be one of squared_error, absolute_error"
+LAYERS = "hidden_layer_sizes must be 'auto', a whole number or"
+ONE_GROUP = "groups holds one group, but at least 2 are needed. Leave groups out"
+WEIGHTS = [-np.ones(N), np.zeros(N), np.full(N, np.nan), np.ones(3)]
+WRONG_CLASS_WEIGHTS = [
+    ({"hgih": 2}, "names the class 'hgih', which y does not have. Its classes are 'high', 'low'"),
+    ({"high": -1}, "class_weight of 'high' must be a finite number at least 0, got -1"),
+    ({"high": 0, "low": 0}, "sum of the weights of the rows is 0. At least one weight must be"),
+]
+WRONG = [  # a name and its value, an option or an argument of fit, and the message
+    *[("loss", loss, LOSS) for loss in ("nll", "cross_entropy", losses.CrossEntropy())],
+    *[("hidden_layer_sizes", s, LAYERS) for s in ([], [0], (3, 2.5), [[3]], ["a"])],
+    *[("class_weight", weights, message) for weights, message in WRONG_CLASS_WEIGHTS],
+    *[("sample_weight", weight, r"(?i)sample.weight") for weight in WEIGHTS],
+    ("groups", np.zeros(N), ONE_GROUP),
+    ("groups", ["a", None] * 30, ONE_GROUP),
+    ("groups", [None] * 60, "groups holds no group, but at least 2 are needed"),
+    ("groups", np.zeros((N, 2)), r"groups must have shape \(60,\), .* got \(60, 2\)"),
+    ("groups", [1, 2], "groups has 2 rows, but X has 60"),
 ]
 
 
-@pytest.mark.parametrize(("groups", "message"), WRONG_GROUPS)
-def test_wrong_groups(groups, message, quick):
+@pytest.mark.parametrize(("name", "value", "message"), WRONG)
+def test_wrong_arguments(name, value, message, quick):
+    cls, target = (TabularClassifier, classes) if name == "class_weight" else (TabularRegressor, y)
+    given = {name: value}
+    options, arguments = ({}, given) if name in ("sample_weight", "groups") else (given, {})
     with pytest.raises(ValueError, match=message):
-        TabularRegressor(**SMALL).fit(X, y, groups=groups)
+        cls(**SMALL | options).fit(X, target, **arguments)
 
 
 # ---- the same results ----

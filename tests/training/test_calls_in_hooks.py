@@ -43,6 +43,15 @@ def other():
     return MLP([5, 3, 1], rng=1)
 
 
+def outcome_of(call, *arguments):
+    """Make a call of the user. Return "works", or its error."""
+    try:
+        call(*arguments)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "works"
+
+
 def without_hook(estimator):
     """Return a copy to train in a hook, which would otherwise call itself without end."""
     options = dict(callbacks=(), loss="squared_error", verbose=False, max_iter=1)
@@ -114,13 +123,9 @@ class Hook(Callback):
             net = self.estimator.networks_[0]
         if all(net is not each for each in self.networks):
             self.networks.append(net)
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                self.call(self.estimator if self.is_of_estimator else net, self.n_threads)
-        except Exception as error:
-            self.outcomes.append(f"{type(error).__name__}: {error}")
-        else:
-            self.outcomes.append("works")
+        model = self.estimator if self.is_of_estimator else net
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.outcomes.append(outcome_of(self.call, model, self.n_threads))
 
     def __reduce__(self):
         return Hook, ("", None, 1)
@@ -278,12 +283,7 @@ def train_tabular(name, call, monkeypatch):
     def hook(progress=None):
         if not outcomes:
             outcomes.append("began")
-            try:
-                call(model)
-            except Exception as error:
-                outcomes.append(f"{type(error).__name__}: {error}")
-            else:
-                outcomes.append("works")
+            outcomes.append(outcome_of(call, model))
 
     def rows():
         for i in range(0, len(ROWS), 10):

@@ -21,9 +21,8 @@ from fastnn.training import stream
 from fastnn.training.session import Session
 from fastnn.training.stream import Split
 
-RNG = np.random.default_rng(3)
 N = 500
-X = RNG.normal(size=(N, 6))
+X = np.random.default_rng(3).normal(size=(N, 6))
 Y = np.sin(X[:, :2]) / 2 + 0.5
 CLASSES = (X[:, 0] > 0.3).astype(int) + (X[:, 1] > 0)
 WEIGHT = np.arange(N) % 5 / 4.0
@@ -405,12 +404,25 @@ NO_ROW_GROUPS = [
     ([(X, Y), ("text", Y)], "row group 1, .*: X must hold numbers"),
     ([(X, Y), (X, Y.astype(object), WEIGHT), (X, Y)], "row group 1.*sample_weight is given"),
 ]
+UNSUPPORTED = [
+    (dict(X=[]), "X has no rows"),
+    (dict(X=[(X[:0], Y[:0])]), "X has no rows"),
+    (dict(batch_size=None), "batch_size=None takes all rows in one step"),
+    (dict(optimizer="lbfgs"), "L-BFGS takes all rows in one step"),
+    (dict(sample_weight=WEIGHT), "sample_weight does not work with row groups"),
+    (dict(window=0), "window must be a whole number of at least 1, got 0"),
+    (dict(X=X, y=Y, window=5), "window is for row groups and paths"),
+    (dict(class_weight="balanced"), "class_weight needs loss 'bce' with one output"),
+]
+BOTH = TypeError, ValueError
+REFUSED = [(dict(X=source), BOTH, message) for source, message in NO_ROW_GROUPS]
+REFUSED += [(dict(X=[(X, Y)]) | more, ValueError, message) for more, message in UNSUPPORTED]
 
 
-@pytest.mark.parametrize(("source", "message"), NO_ROW_GROUPS)
-def test_sources_that_are_no_row_groups(source, message):
-    with pytest.raises((TypeError, ValueError), match=message):
-        network(2).fit(source)
+@pytest.mark.parametrize(("arguments", "error", "message"), REFUSED)
+def test_sources_and_options_that_are_refused(arguments, error, message):
+    with pytest.raises(error, match=message):
+        network(2).fit(**arguments)
 
 
 def bad(a, row, value):
@@ -511,28 +523,6 @@ def test_a_second_pass_with_other_rows(second):
     with pytest.raises(ValueError, match=message):
         net.fit(lambda: next(passes), window=500)
     assert net.state.epoch == 1
-
-
-def test_no_rows():
-    for source in [], [(X[:0], Y[:0])]:
-        with pytest.raises(ValueError, match="X has no rows"):
-            network(2).fit(source)
-
-
-UNSUPPORTED = [
-    (dict(batch_size=None), "batch_size=None takes all rows in one step"),
-    (dict(optimizer="lbfgs"), "L-BFGS takes all rows in one step"),
-    (dict(sample_weight=WEIGHT), "sample_weight does not work with row groups"),
-    (dict(window=0), "window must be a whole number of at least 1, got 0"),
-    (dict(y=Y, window=5), "window is for row groups and paths"),
-    (dict(class_weight="balanced"), "class_weight needs loss 'bce' with one output"),
-]
-
-
-@pytest.mark.parametrize(("options", "message"), UNSUPPORTED)
-def test_options_that_do_not_work_with_row_groups(options, message):
-    with pytest.raises(ValueError, match=message):
-        network(2).fit([(X, Y)] if "y" not in options else X, **options)
 
 
 def test_divergence():
