@@ -282,6 +282,14 @@ def test_groups_go_to_the_smallest_fold_the_largest_group_first():
     assert folds.fold_of_row[numbers % 2 == 0].tolist() == [i // 3 % 3 for i in range(90)]
 
 
+def weigh_inputs(jobs):
+    """Give the inputs of the tables of jobs weights from 0.5 to 2."""
+    for job in jobs:
+        parts = job.table.numbers, job.table.positions, job.table.codes
+        weights = (np.linspace(0.5, 2, part.shape[1], dtype="f") for part in parts)
+        job.weights = permutation.InputWeights(*weights)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_one_window_trains_like_rows_in_memory(tmp_path, weighted, monkeypatch):
     """The same job, once with stored rows: the same bits. Also with weighted inputs."""
@@ -293,11 +301,7 @@ def test_one_window_trains_like_rows_in_memory(tmp_path, weighted, monkeypatch):
             make("classes")[0].fit(X, classes, weight)
     memory, (of_disk, setup, *_) = jobs
     if weighted:
-        for job in (*memory[0], *of_disk):
-            n_columns = [part.shape[1] for part in (job.table.numbers, job.table.positions)]
-            sizes = (*n_columns, job.table.codes.shape[1])
-            weights = (np.linspace(0.5, 2, n, dtype="f") for n in sizes)
-            job.weights = permutation.InputWeights(*weights)
+        weigh_inputs([*memory[0], *of_disk])
     folds = np.zeros(N, int)
     for job in of_disk:
         folds[job.held_out] = job.fold
@@ -310,9 +314,9 @@ def test_one_window_trains_like_rows_in_memory(tmp_path, weighted, monkeypatch):
     large.window = 2  # of which there would be more than 200; some of these are empty
     many = batch_table.EncodedRows(tempfile.mkdtemp(dir=tmp_path), large, encoding)
     many.append(tables, setup.encoded_y, setup.rows.weight, np.arange(N))
-    assert [sum(map(len, many.groups(each))) for each in tables] == [N] * len(tables)
-    assert 190 * len(tables) < len(os.listdir(many.folder)) < many.n_buckets * len(tables)
-    assert many.n_buckets == 200
+    n_rows = [sum(map(len, many.groups(each))) for each in tables]
+    assert (many.n_buckets, n_rows) == (200, [N] * len(tables))
+    assert 190 * len(tables) < len(os.listdir(many.folder)) < 200 * len(tables)
     train(*memory)
     train(of_disk, replace(setup, stored=stored))
     for one, other in zip(memory[0], of_disk):
@@ -438,7 +442,6 @@ def test_an_error_of_a_thread_arrives(monkeypatch):
 
 IN_GROUP_0 = "row group 0, which begins with row 0: sample_weight "
 NO_TARGETS = "requires y to be passed, but the target y is None"
-OTHER_DAYS = X[["code"]].rename(columns={"code": "day"})
 ONCE = (group for group in groups_of(100))
 REFUSED = {  # X, y, window and sample_weight of fit, and the message
     "rows that can be read once": ([ONCE], "whose row groups can be read once, but each epoch"),
@@ -459,7 +462,7 @@ REFUSED = {  # X, y, window and sample_weight of fit, and the message
     "weights of groups": ([[(X, y)], None, None, weight],
                           "sample_weight is the third part of a row group"),
     "no rows": ([lambda: []], r"X has no rows\. fit needs at least 2\."),
-    "dates and numbers": ([[(X[["day"]], y), (OTHER_DAYS, y)]],
+    "dates and numbers": ([[(X[["day"]], y), (X[["code"]].rename(columns={"code": "day"}), y)]],
                           "'day' holds dates or times in some parts of X, and numb"),
     "a frame without targets": ([X], NO_TARGETS), "an array": ([X.to_numpy()], NO_TARGETS),
     "lists": ([[[1.0, 2.0], [3.0, 4.0]]], NO_TARGETS), "a path": (["rows.csv"], NO_TARGETS),
