@@ -40,35 +40,35 @@ def tree(generate, tmp_path, monkeypatch):
     return generate, tmp_path
 
 
+BY_HAND = [
+    ("fastnn/kernels.pxd", "    LEAKY_RELU", "    LEAKY"),
+    ("fastnn/kernels.pyi", "HUBER = 7", "HUBER = 8"),
+    ("src/ops/activation.pxi", "forward_span(SILU,", "forward_span(GELU,"),
+    ("src/ops/loss.pxi", "loss == HUBER or", "loss == POISSON or"),
+    ("src/ops/update.pxi", "update_span(NADAM, 2", "update_span(NADAM, 3"),
+    ("fastnn/losses/__init__.py", '    "mse": "MSE",\n', ""),
+    ("fastnn/initializers.py", '    "gelu": he_normal', '    "gelu": glorot_normal'),
+    ("fastnn/optimizers/__init__.py", "Dozat, 2016", "Dozat, 2017"),
+    ("fastnn/mlp.py", "softplus, gelu", "gelu"),
+    ("docs/guide.md", "Adagrad, Adadelta", "Adadelta"),
+    ("fastnn/export/c_networks.py", '    "mish": ', '    "mush": '),
+    ("fastnn/export/c_ngrams.py", "NGRAM_LONGEST 6", "NGRAM_LONGEST 5"),
+    ("fastnn/export/onnx_file.py", '"LeakyRelu(z, ', '"LeakyReLU(z, '),
+    ("fastnn/estimators/sequential.py", '    "ELU": {"alpha"', '    "ELU": {"a"'),
+    ("fastnn/estimators/pytorch.py", "torch.exp(z)", "torch.exp(-z)"),
+    ("fastnn/functional/updates.py", "optimizers.Lion, lr=lr", "optimizers.Lion, lr=0"),
+    ("fastnn/functional/updates.py", "eps: float = 1e-10", "eps: float = 1e-8"),
+    ("fastnn/tabular/targets.py", '    "huber": ', '    "Huber": '),
+    ("fastnn/cli/train_options.py", '    "log_cosh",\n', ""),
+    ("docs/model_file.md", "`tanh(z)`", "`sinh(z)`"),
+    ("docs/api/functional.rst", "   huber\n", ""),
+    ("docs/api/losses.rst", "   Huber\n   LogCosh\n", "   LogCosh\n   Huber\n"),
+    ("docs/api/optimizers.rst", "   OneCycle\n", ""),
+]
+
+
 @pytest.mark.spread(4)
-@pytest.mark.parametrize(
-    ("path", "before", "after"),
-    [
-        ("fastnn/kernels.pxd", "    LEAKY_RELU", "    LEAKY"),
-        ("fastnn/kernels.pyi", "HUBER = 7", "HUBER = 8"),
-        ("src/ops/activation.pxi", "forward_span(SILU,", "forward_span(GELU,"),
-        ("src/ops/loss.pxi", "loss == HUBER or", "loss == POISSON or"),
-        ("src/ops/update.pxi", "update_span(NADAM, 2", "update_span(NADAM, 3"),
-        ("fastnn/losses/__init__.py", '    "mse": "MSE",\n', ""),
-        ("fastnn/initializers.py", '    "gelu": he_normal', '    "gelu": glorot_normal'),
-        ("fastnn/optimizers/__init__.py", "Dozat, 2016", "Dozat, 2017"),
-        ("fastnn/mlp.py", "softplus, gelu", "gelu"),
-        ("docs/guide.md", "Adagrad, Adadelta", "Adadelta"),
-        ("fastnn/export/c_networks.py", '    "mish": ', '    "mush": '),
-        ("fastnn/export/c_ngrams.py", "NGRAM_LONGEST 6", "NGRAM_LONGEST 5"),
-        ("fastnn/export/onnx_file.py", '"LeakyRelu(z, ', '"LeakyReLU(z, '),
-        ("fastnn/estimators/sequential.py", '    "ELU": {"alpha"', '    "ELU": {"a"'),
-        ("fastnn/estimators/pytorch.py", "torch.exp(z)", "torch.exp(-z)"),
-        ("fastnn/functional/updates.py", "optimizers.Lion, lr=lr", "optimizers.Lion, lr=0"),
-        ("fastnn/functional/updates.py", "eps: float = 1e-10", "eps: float = 1e-8"),
-        ("fastnn/tabular/targets.py", '    "huber": ', '    "Huber": '),
-        ("fastnn/cli/train_options.py", '    "log_cosh",\n', ""),
-        ("docs/model_file.md", "`tanh(z)`", "`sinh(z)`"),
-        ("docs/api/functional.rst", "   huber\n", ""),
-        ("docs/api/losses.rst", "   Huber\n   LogCosh\n", "   LogCosh\n   Huber\n"),
-        ("docs/api/optimizers.rst", "   OneCycle\n", ""),
-    ],
-)
+@pytest.mark.parametrize(("path", "before", "after"), BY_HAND)
 def test_parts_changed_by_hand_are_found_and_rewritten(tree, path, before, after, capsys):
     generate, root = tree
     whole = (root / path).read_text(encoding="utf-8")

@@ -21,13 +21,12 @@ from fastnn import reference as ref
 from fastnn.activations import ACTIVATIONS, HIDDEN
 
 # around the blocks of rows, vectors, panels, chunks
-SIZES = (0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 100, 257)
 MIXED = (3, 33, 8, 1, 17, 7, 16, 9, 5, 32)
 
 
 def shapes():
     """(n, n_in, n_out)"""
-    for i, size in enumerate(SIZES):
+    for i, size in enumerate((0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 100, 257)):
         a, b = MIXED[i % 10], MIXED[(3 * i + 1) % 10]
         yield from [(size, a, b), (b, size, a), (a, b, size)]
     yield from itertools.product((1, 9), (0, 1), (0, 1, 2))

@@ -160,8 +160,7 @@ def test_out_that_overlaps_an_argument_is_refused(argument, shift, through):
 
 
 def test_out_beside_arguments_in_one_block_is_accepted():
-    memory = np.arange(27.0)
-    X, W, out = memory.reshape(3, 3, 3)
+    X, W, out = np.arange(27.0).reshape(3, 3, 3)
     expected = X @ W
     F.linear(X, W, out=out)
     np.testing.assert_array_equal(out, expected)

@@ -221,26 +221,23 @@ COLUMNS = [
     prepared(fit("encoder.check_memory", PAIRS), csv_of({"goal": GOAL, **PAIRS}), little_memory),
     prepared(fit("stored_model.check_before_training", LONG), *SMALL_HEADER),
 ]
-LABELS = [*"ab" * (N // 2 - 1), "a", None]
-MONEY = ["1", "$1,702"] * (N // 2)
 CHECK_TARGET = "columns/frames.check_target: {argument} names a column"
 QUANTILES, MISSING_METRIC = fastnn.losses.Quantile((0.1, 0.9)), MissingMetric("f")
 IS_FUNCTION = "metrics.resolve_metric: {argument} is the function"
-NEEDS_ONE = "metrics.check_targets: {argument} needs one"
 TARGETS = [
     case(f"{CHECK_TARGET} of", lambda: large().fit(np.eye(N), "goal")),
     refused(f"{CHECK_TARGET} that", y="gaol"),
     refused("columns/frames.split_target: {argument} is", {"b": DAYS}, y="b"),
     case(f"{CHECK_TARGET} that", lambda: large().fit("d", "gaol"), None, folder(a=NUMBERS)),
-    case("targets._sortable", lambda: large().fit(np.eye(N), LABELS)),
+    case("targets._sortable", lambda: large().fit(np.eye(N), [*"ab" * (N // 2 - 1), "a", None])),
     case("targets._check_finite", lambda: large().fit(X, [0.0, np.nan] * (N // 2))),
-    case("targets._refuse_text", lambda: TabularRegressor(2).fit(X, MONEY)),
+    case("targets._refuse_text", lambda: TabularRegressor(2).fit(X, ["1", "$1,702"] * (N // 2))),
     refused("targets.check_targets", cls=TabularRegressor, log_target=True),
     number("targets.fit: {argument} holds", A * 1e200, ""),
     refused("metrics.resolve_metric: {argument} {problem}", metric="rmse"),
     case(IS_FUNCTION, fitting(X, GOAL, metric=MISSING_METRIC)),
     number("metrics.check_targets: {argument} divides", A - A[0], metric="mape"),
-    number(NEEDS_ONE, A, metric="mae", loss=QUANTILES),
+    number("metrics.check_targets: {argument} needs one", A, metric="mae", loss=QUANTILES),
     refused("thresholds.parse", threshold="f2"),
     case("targets.find_threshold", lambda: fitted_rows().set_params(threshold="f1").predict(X)),
     number("targets.fit: {argument} cannot be", A + 1, log_target=True, loss="poisson"),

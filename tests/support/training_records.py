@@ -57,12 +57,7 @@ def number_record(**changes):
     model = {"score": 2.0, "error": 0.1, "difference": None, "difference_error": None}
     model |= {"is_worse": None, "is_better": None}
     test = {f"test_{key}": value for key, value in model.items()}
-    other = model | {
-        "difference": 0.5,
-        "difference_error": 0.1,
-        "is_worse": True,
-        "is_better": False,
-    }
+    other = model | dict(difference=0.5, difference_error=0.1, is_worse=True, is_better=False)
     tried = [{"options": "--hidden 32,32", "folds": 1, "score": 2.5}]
     decision = record.Decision("--hidden 32,32", 60, 0.5, 0.1, True)
     compared = [{"name": "fastnn", **model, "seconds": None, **test}]
@@ -204,9 +199,8 @@ def long(text):
     return text + 2000 * "y"
 
 
-PRINTED_COLUMN = dict(
-    column="a b", kind="number", missing=0.25, distinct=1234, values="1 to 9, median 5"
-)
+PRINTED_COLUMN = dict(column="a b", kind="number", missing=0.25, distinct=1234)
+PRINTED_COLUMN |= dict(values="1 to 9, median 5")
 EMPTY = dict(column="e", kind=None, missing=1.0, distinct=0, values="")
 NUMBER = dict(column=long("y"), task="number", rows_without=0, range=[0.5, 9], median=2.0, mean=3.0)
 NUMBER |= dict(baseline=dict(rmse=2.0, mae=1.5))

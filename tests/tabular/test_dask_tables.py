@@ -223,19 +223,19 @@ def test_what_is_not_supported_is_refused_by_name(argument):
         estimator.fit(ddf, "goal", **more)
 
 
-@pytest.mark.parametrize(
-    ("X", "y", "message"),
-    [
-        (lambda d: d, lambda d: d.goal.compute(), "X is a Dask collection, but y is"),
-        (lambda d: d.compute(), lambda d: d.goal, "y is a Dask collection, but X is in memory"),
-        (lambda d: d, lambda d: d.goal.repartition(npartitions=2), "different partitions"),
-        (lambda d: d, lambda d: None, "requires y to be passed"),
-        (lambda d: d[["a"]].to_dask_array(), lambda d: "a", "have no names"),
-        (lambda d: d, lambda d: d[["goal", "a"]], "y has 2 columns"),
-        (lambda d: d, lambda d: d.goal[d.a > 0], r"partition \d: X has 30 rows, but y has"),
-        (lambda d: d.to_bag(), lambda d: "goal", "X is a Bag of Dask"),
-    ],
-)  # fmt: skip
+UNPAIRED = [
+    (lambda d: d, lambda d: d.goal.compute(), "X is a Dask collection, but y is"),
+    (lambda d: d.compute(), lambda d: d.goal, "y is a Dask collection, but X is in memory"),
+    (lambda d: d, lambda d: d.goal.repartition(npartitions=2), "different partitions"),
+    (lambda d: d, lambda d: None, "requires y to be passed"),
+    (lambda d: d[["a"]].to_dask_array(), lambda d: "a", "have no names"),
+    (lambda d: d, lambda d: d[["goal", "a"]], "y has 2 columns"),
+    (lambda d: d, lambda d: d.goal[d.a > 0], r"partition \d: X has 30 rows, but y has"),
+    (lambda d: d.to_bag(), lambda d: "goal", "X is a Bag of Dask"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("X", "y", "message"), UNPAIRED)
 def test_targets_that_cannot_be_paired_are_refused(X, y, message):
     ddf = dd.from_pandas(table(90), npartitions=3)
     with pytest.raises(ValueError, match=message):

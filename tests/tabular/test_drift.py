@@ -15,23 +15,15 @@ from fastnn.tabular import stored_model
 from fastnn.tabular.columns import frames
 from fastnn.tabular.columns.features import Features
 from fastnn.tabular.drift import changes
+from fastnn.tabular.drift import profile as profiles
 from fastnn.tabular.drift.changes import find_changes
-from fastnn.tabular.drift.profile import (
-    CategoryProfile,
-    NewNumbers,
-    NewRows,
-    NumberProfile,
-    RowSketch,
-    TableProfile,
-)
 from fastnn.tabular.drift.report import Change, DriftReport
 
 pytestmark = pytest.mark.usefixtures("quick_recipe")
 SMALL = dict(n_estimators=1, hidden_layer_sizes=4, random_state=0)
-N = 800
 
 
-def table(n=N, seed=0):
+def table(n=800, seed=0):
     rng = np.random.default_rng(seed)
     X = pd.DataFrame({"length": rng.normal(50, 10, n), "count": rng.integers(0, 5, n)})
     X["city"] = rng.choice(["Rom", "Köln", "Oslo"], n, p=[0.6, 0.3, 0.1])
@@ -46,7 +38,7 @@ def profile_of(X):
     """(Features, TableProfile) of a table."""
     frame = frames.read(X)
     features = Features.fit(frame)
-    return features, TableProfile.fit(features, frame)
+    return features, profiles.TableProfile.fit(features, frame)
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +48,13 @@ def profile():
 
 def test_a_profile_counts_unknown_and_single_categories():
     codes, texts = [0, 0, 1, 2, 3, 3, -1], ["twice", "once", "unknown", "also twice", "never"]
-    found = CategoryProfile.fit((np.array(codes), texts), ["twice", "once", "also twice"])
+    found = profiles.CategoryProfile.fit((np.array(codes), texts), ["twice", "once", "also twice"])
     assert found.counts.tolist() == [2, 1, 2]
     assert (found.n_missing, found.n_present, found.n_others) == (1, 6, 2)
 
 
 def check(profile, X, **options):
-    new = NewRows(*profile)
+    new = profiles.NewRows(*profile)
     new.add(frames.read(X))
     return find_changes(new, **options)
 
@@ -70,7 +62,7 @@ def check(profile, X, **options):
 @pytest.mark.parametrize("n", [800, 999, 1000, 1001, 5000])
 def test_rows_of_the_training_table_are_recognised(n):
     columns = [np.random.default_rng(0).normal(size=n)]
-    sketch = RowSketch.fit(columns, n)
+    sketch = profiles.RowSketch.fit(columns, n)
     n_compared, n_known = sketch.count(columns, n)
     assert n_compared == n_known == min(n, 1000)
     n_compared, n_known = sketch.count([columns[0] + 1], n)
@@ -249,8 +241,7 @@ def assert_changes(report, expected):
     found = [(*vars(change).values(),) for change in report.changes]
     assert [change[:-1] for change in found] == [change[:-1] for change in expected]
     for change, other in zip(found, expected):
-        p = other[-1] and pytest.approx(other[-1], rel=1e-6)
-        assert change[-1] == p, change
+        assert change[-1] == (other[-1] and pytest.approx(other[-1], rel=1e-6)), change
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -327,8 +318,8 @@ UNITS = {  # a factor, and what is said about it
 @pytest.mark.parametrize("factor", UNITS)
 def test_other_units_are_named(factor):
     values = np.random.default_rng(1).normal(50, 10, 500)
-    profile = NumberProfile.fit(values)
-    new = NewNumbers(profile)
+    profile = profiles.NumberProfile.fit(values)
+    new = profiles.NewNumbers(profile)
     new.add(values * factor)
     much, _, hint = UNITS[factor].partition(" (")
     hint = f" ({hint}" if hint else ""
@@ -339,8 +330,8 @@ def test_other_units_are_named(factor):
 def test_a_unit_needs_three_values_and_one_factor():
     found = []
     for before, factors in ([1.0, 2, 3], 10), ([1.0, 1, 2], 10), ([1.0, 2, 3], [5, 10, 20]):
-        profile = NumberProfile.fit(np.array(before))
-        new = NewNumbers(profile)
+        profile = profiles.NumberProfile.fit(np.array(before))
+        new = profiles.NewNumbers(profile)
         new.add(np.multiply(before, factors))
         found.append(changes.describe_factor(profile, new) is not None)
     assert found == [True, False, False]
@@ -354,7 +345,6 @@ REPORTED = [
     Change("x", "absent", "not in this table"),
     Change("new", "unused", "(new; not used)", is_drift=False),
 ]
-REPORT = DriftReport(1, 2000, 5, 9, REPORTED)
 TEXTS = {
     72: """\
 Drift in 2 of 5 columns: 1 new row beside 2,000 training rows.
@@ -383,7 +373,7 @@ Changes in (brackets) do not count as drift.""",
 
 @pytest.mark.parametrize("width", TEXTS)
 def test_the_text_of_a_report(width):
-    assert "\n".join(REPORT.lines(width)) == TEXTS[width]
+    assert "\n".join(DriftReport(1, 2000, 5, 9, REPORTED).lines(width)) == TEXTS[width]
 
 
 def test_a_report_of_what_is_expected():
@@ -414,7 +404,7 @@ def test_later_times_are_expected_of_a_model_that_was_scored_on_later_rows(profi
 
 def test_parts_of_a_table_are_counted_together(profile):
     X = CHANGES["distribution"][0](table(120, 9))
-    whole, parts = NewRows(*profile), NewRows(*profile)
+    whole, parts = profiles.NewRows(*profile), profiles.NewRows(*profile)
     whole.add(frames.read(X))
     for start in range(0, 120, 13):
         parts.add(frames.read(X.iloc[start : start + 13]))
@@ -422,7 +412,7 @@ def test_parts_of_a_table_are_counted_together(profile):
 
 
 def test_known_rows_are_recognised(profile):
-    same, others = NewRows(*profile), NewRows(*profile)
+    same, others = profiles.NewRows(*profile), profiles.NewRows(*profile)
     same.add(frames.read(table().iloc[100:300]))
     same.add(frames.read(CHANGES["texts"][0](table(20))))  # rows that cannot be compared
     others.add(frames.read(table(200, 3)))
@@ -433,11 +423,11 @@ def test_known_rows_are_recognised(profile):
 def test_zeros_of_both_signs_and_missing_values_are_the_same_row():
     columns = [np.array([0.0, 1.5, np.nan]), (np.array([0, 1, -1]), ["a", "é"])]
     hashes = [3655258491981632013, 6899510778349290351, 8144623186797261030]  # as in files
-    assert RowSketch.fit(columns, 3).kept.tolist() == hashes
-    sketch = RowSketch.fit([np.array([0.0, 1.0, np.nan, 3.0])], 4)
+    assert profiles.RowSketch.fit(columns, 3).kept.tolist() == hashes
+    sketch = profiles.RowSketch.fit([np.array([0.0, 1.0, np.nan, 3.0])], 4)
     assert sketch.count([np.array([-0.0, 2.0, -np.nan])], 3).tolist() == [3, 2]
     for n, n_unique, found in ((8, 6, [0, 0]), (10, 8, [1, 1])):  # of ten, eight are enough
-        sketch = RowSketch.fit([np.r_[0.0, 0, 1 : n - 1]], n)
+        sketch = profiles.RowSketch.fit([np.r_[0.0, 0, 1 : n - 1]], n)
         assert sketch.n_unique == n_unique and sketch.count([np.zeros(1)], 1).tolist() == found
 
 

@@ -26,10 +26,10 @@ def fitted(x, scaling, settings=EncoderSettings(8, values=True)):  # noqa: B008
     return Encoder.fit([(scaling, x)], [], TARGET, settings, 4)
 
 
-@pytest.mark.parametrize(
-    ("x", "factor"),
-    [([8.0, 0, 1, 4, 2], 1 / 3), ([2.0] * 8 + [-1, 5], 1 / 3), ([2.0, 2], 0)],
-)
+SCALED = [([8.0, 0, 1, 4, 2], 1 / 3), ([2.0] * 8 + [-1, 5], 1 / 3), ([2.0, 2], 0)]
+
+
+@pytest.mark.parametrize(("x", "factor"), SCALED)
 def test_a_number_is_scaled_by_its_spread(x, factor):
     missing = np.append(x, np.nan)
     for found in (Scaling.fit(np.array(x), True), Scaling.fit(missing, False)):
@@ -37,9 +37,10 @@ def test_a_number_is_scaled_by_its_spread(x, factor):
     assert Scaling.fit(missing, True) == Scaling(2, factor, True)
 
 
-@pytest.mark.parametrize(
-    ("n_rows", "n_kept"), [([6, 5, 5, 4], 3), ([5, 5], 0), ([5] * 256, 256), ([5] * 257, 0)]
-)
+FREQUENT = [([6, 5, 5, 4], 3), ([5, 5], 0), ([5] * 256, 256), ([5] * 257, 0)]
+
+
+@pytest.mark.parametrize(("n_rows", "n_kept"), FREQUENT)
 def test_frequent_values_are_categories(n_rows, n_kept):
     x = np.repeat(np.arange(float(len(n_rows))), n_rows)
     for has_values in (True, False):
@@ -60,11 +61,10 @@ def test_bins_of_few_values_are_those_of_a_tree(n_rows, n_bins, n_edges):
     assert (len(edges), from_tree) == (n_edges, n_edges != 4)
 
 
-@pytest.mark.parametrize(
-    ("x", "edges", "values"),
-    [(X, None, []), (FEW, [7, 7.5, 8.5, 9], [7, 8, 9]), (TWO, [7, 8, 9], [])],
-    ids=["many", "few", "two"],
-)
+WITH_MISSING = [(X, None, []), (FEW, [7, 7.5, 8.5, 9], [7, 8, 9]), (TWO, [7, 8, 9], [])]
+
+
+@pytest.mark.parametrize(("x", "edges", "values"), WITH_MISSING, ids=["many", "few", "two"])
 def test_a_missing_number_is_the_median(x, edges, values):
     with_missing = np.where(MISSING, np.nan, x)
     scaling = Scaling.fit(with_missing, True)

@@ -363,7 +363,6 @@ def test_lines_of_columns(width, is_exact):
     assert "\n".join(lines) == LINES[width, is_exact]
 
 
-WORDS = [("lovely", 1.5), ("bread", -0.25), ("none", 0.004), ("w" * 31, 0.1)]
 LINE = f"    words (std): lovely +1.50, bread -0.25, {'w' * 27}... +0.10"
 PIECES = [  # a function, its argument and what it returns
     *(("_find_decimals", [x], n) for x, n in [(0.0, 3), (1.0, 2), (-9.99, 2), (10, 1), (99.9, 1), (100, 0), (1e5, 0)]),
@@ -379,18 +378,17 @@ PIECES = [  # a function, its argument and what it returns
     ("describe_output", ("probability", "yes"), "probability of 'yes'"),
     ("describe_output", ("log-odds", "x" * 31), f"log-odds of '{'x' * 27}...'"),
 ]  # fmt: skip
-OTHERS = {"_signed": (2,), "_shorten": (5,)}
 
 
 @pytest.mark.parametrize(("name", "argument", "expected"), PIECES)
 def test_pieces_of_a_text(name, argument, expected):
     if name == "_words_line":
-        words, shares = zip(*WORDS)
+        words, shares = zip(*[("lovely", 1.5), ("bread", -0.25), ("none", 0.004), ("w" * 31, 0.1)])
         arguments = (words, np.array(shares)), "std", argument
     elif name == "describe_output":
         arguments = argument
     else:
-        arguments = argument, *OTHERS.get(name, ())
+        arguments = argument, *{"_signed": (2,), "_shorten": (5,)}.get(name, ())
     assert getattr(texts_of_explanations, name)(*arguments) == expected
 
 

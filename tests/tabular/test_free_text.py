@@ -13,15 +13,8 @@ from odd_texts import TEXTS
 import fastnn
 from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.reference import texts as reference
-from fastnn.tabular.columns import frames
-from fastnn.tabular.columns.text_layer import (
-    DECAYS,
-    LayerFit,
-    Ngrams,
-    TextLayer,
-    TextTargets,
-    fit_text_layer,
-)
+from fastnn.tabular.columns import frames, text_layer
+from fastnn.tabular.columns.text_layer import DECAYS, LayerFit, TextTargets
 from fastnn.tabular.drift.changes import find_changes
 from fastnn.tabular.drift.profile import NewRows
 from fastnn.tabular.explaining.explanation import explanations_to_json
@@ -60,7 +53,7 @@ def fit_layer(n_folds=5, groups=None, y=y):
     folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(n_folds)]
     targets = TextTargets(np.asarray(y, float)[:, None], np.ones(len(y)), True)
     values = codes, X["text"].tolist()
-    return values, folds, *fit_text_layer(values, targets, folds, groups, 1)
+    return values, folds, *text_layer.fit_text_layer(values, targets, folds, groups, 1)
 
 
 @pytest.mark.parametrize("n_folds", [1, 2, 5])
@@ -92,7 +85,7 @@ def test_no_layer_of_a_row_has_seen_its_group(calls_of):
 def test_many_outputs_have_fewer_buckets(n_outputs, n_bits):
     targets = TextTargets(np.zeros((2, n_outputs)), np.ones(2), False)
     fold = np.array([0]), np.array([1])
-    layer, _ = fit_text_layer((np.arange(2), ["a", "b"]), targets, [fold], None, 1)
+    layer, _ = text_layer.fit_text_layer((np.arange(2), ["a", "b"]), targets, [fold], None, 1)
     assert layer.weights.shape == (2**n_bits, 1, n_outputs)
 
 
@@ -120,7 +113,7 @@ def test_texts_without_known_ngrams_have_the_offset():
     assert_allclose(layer.squares, squares, rtol=1e-6)
     codes = np.array([0, 1, -1])
     assert_array_equal(layer.outputs((codes, ["", "0123"])), np.tile(layer.offsets, (3, 1, 1)))
-    assert len(Ngrams.find((codes, ["", "x"]), 8)) == 3
+    assert len(text_layer.Ngrams.find((codes, ["", "x"]), 8)) == 3
 
 
 # ---- estimators ----
@@ -212,15 +205,15 @@ def test_the_argument_names_texts_and_categories():
     assert "text" in TabularClassifier(**SMALL, categories="text").fit(X, y).left_out_
 
 
+NAMED = [
+    ("Anna Maier{}", {}, True), ("Anna Maier{}", dict(categories="name"), False),
+    *((text, {}, False) for text in ("Anna Maier", "NA", "row {}", "{} 0000 ab{}")),
+    ("a{}@mail.example.org", {}, False),
+]  # fmt: skip
+
+
 @quick
-@pytest.mark.parametrize(
-    "text, options, is_named",
-    [
-        ("Anna Maier{}", {}, True), ("Anna Maier{}", dict(categories="name"), False),
-        *((text, {}, False) for text in ("Anna Maier", "NA", "row {}", "{} 0000 ab{}")),
-        ("a{}@mail.example.org", {}, False),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("text, options, is_named", NAMED)
 def test_a_note_says_how_to_read_words_that_are_left_out(text, options, is_named):
     rows = X[["z"]].assign(name=[text.format(i, i) for i in range(len(y))])
     with warnings.catch_warnings(record=True) as caught:
@@ -370,7 +363,7 @@ def test_shares_of_words_add_up_to_the_outputs(n_bits):
     rng = np.random.default_rng(5)
     squares = rng.random(2**n_bits).astype(np.float32) * (rng.random(2**n_bits) < 0.7)
     weights = rng.normal(size=(2**n_bits, 3, 2)).astype(np.float32)
-    layer = TextLayer(squares, weights, rng.normal(size=(3, 2)))
+    layer = text_layer.TextLayer(squares, weights, rng.normal(size=(3, 2)))
     texts = [*TEXTS.values(), *random_texts(50), "x" * 10_000]
     outputs = layer.outputs((np.arange(-1, len(texts)), texts)).mean(axis=1)
     for text, output in zip([None, *texts], outputs):
@@ -387,21 +380,21 @@ PAIR = {*ngrams("no good")} - {*ngrams("no")} - {*ngrams("good")}
 FAMILY = "👍🏽👩\u200d👧a"
 
 
-@pytest.mark.parametrize(
-    "text, ngram, words, shares",
-    [
-        ("Good, GOOD soup", ngrams("good")[0], ["Good", "GOOD", "soup"], [1 / 2, 1 / 2, 0]),
-        ("no good soup", *PAIR, ["no", "good", "soup"], [1 / 2, 1 / 2, 0]),
-        ("goods", ngrams("good")[0], ["goods"], [0]),
-        ("很好吃 ok", ngrams("很好吃")[0], ["很", "好", "吃", "ok"], [1 / 3, 1 / 3, 1 / 3, 0]),
-        ("很好 ok", *({*ngrams("好")} & {*ngrams("很好吃")}), ["很", "好", "ok"], [0, 1, 0]),
-        (FAMILY, ngrams(FAMILY)[0], ["👍🏽", "👩\u200d👧", "a"], [1 / 3, 1 / 3, 1 / 3]),
-    ],
-)
+SHARES = [
+    ("Good, GOOD soup", ngrams("good")[0], ["Good", "GOOD", "soup"], [1 / 2, 1 / 2, 0]),
+    ("no good soup", *PAIR, ["no", "good", "soup"], [1 / 2, 1 / 2, 0]),
+    ("goods", ngrams("good")[0], ["goods"], [0]),
+    ("很好吃 ok", ngrams("很好吃")[0], ["很", "好", "吃", "ok"], [1 / 3, 1 / 3, 1 / 3, 0]),
+    ("很好 ok", *({*ngrams("好")} & {*ngrams("很好吃")}), ["很", "好", "ok"], [0, 1, 0]),
+    (FAMILY, ngrams(FAMILY)[0], ["👍🏽", "👩\u200d👧", "a"], [1 / 3, 1 / 3, 1 / 3]),
+]
+
+
+@pytest.mark.parametrize("text, ngram, words, shares", SHARES)
 def test_an_ngram_is_shared_by_the_words_that_have_it(text, ngram, words, shares):
     weights = np.zeros((2**16, 1, 1), np.float32)
     weights[ngram] = 1
-    layer = TextLayer(weights[:, 0, 0], weights, np.zeros((1, 1)))
+    layer = text_layer.TextLayer(weights[:, 0, 0], weights, np.zeros((1, 1)))
     found, numbers = word_shares(layer, weights[:, 0], text)
     assert found == words
     assert_allclose(numbers[:, 0], shares)

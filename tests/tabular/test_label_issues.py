@@ -9,9 +9,8 @@ from fastnn import TabularClassifier, TabularRegressor, losses
 from fastnn.tabular import find_label_issues
 
 SMALL = dict(n_estimators=3, hidden_layer_sizes=8, n_threads=1, random_state=0)
-rng = np.random.default_rng(2)
 N = 150
-X = rng.normal(size=(N, 2))
+X = np.random.default_rng(2).normal(size=(N, 2))
 classes = np.where(X[:, 0] > 0, "plus", "minus")
 CLEAR = np.flatnonzero(np.abs(X[:, 0]) > 1)[:3]  # rows whose class is clear
 
@@ -39,15 +38,14 @@ def test_rows_of_the_more_probable_class_are_no_issues():
     assert len(issues) == n_wrong and all(type(s.given) is bool for s in issues)
 
 
-@pytest.mark.parametrize(
-    ("options", "scale"),
-    [
-        ({}, lambda y, P: np.abs(y - P) / y.std()),
-        (dict(log_target=True), lambda y, P: np.abs(np.log(y / P)) / np.log(y).std()),
-        (dict(loss="poisson"), lambda y, P: np.abs(y - P) / np.sqrt(P)),
-    ],
-    ids=["numbers", "logarithms", "counts"],
-)
+SCALES = [
+    ({}, lambda y, P: np.abs(y - P) / y.std()),
+    (dict(log_target=True), lambda y, P: np.abs(np.log(y / P)) / np.log(y).std()),
+    (dict(loss="poisson"), lambda y, P: np.abs(y - P) / np.sqrt(P)),
+]
+
+
+@pytest.mark.parametrize(("options", "scale"), SCALES, ids=["numbers", "logarithms", "counts"])
 def test_wrong_numbers_are_found(options, scale):
     y = np.round(np.exp(1 + X[:, 0])) + 1
     y[CLEAR[0]] = 100

@@ -3,15 +3,8 @@
 import numpy as np
 import pytest
 
-from fastnn.tabular.metrics import (
-    CLASS_METRICS,
-    NUMBER_METRICS,
-    Difference,
-    PairedScores,
-    ScoredRows,
-    assign_parts,
-    is_above_zero,
-)
+from fastnn.tabular import metrics
+from fastnn.tabular.metrics import NUMBER_METRICS, PairedScores, ScoredRows
 
 rng = np.random.default_rng(0)
 
@@ -57,7 +50,7 @@ def test_rows_of_a_group_are_left_out_together():
     P = np.repeat(rng.normal(size=30), 20)  # all rows of a group have the same error
     alone, together = paired(y, P), paired(y, P, groups=groups)
     assert together.errors[0] > 2.5 * alone.errors[0]
-    part = assign_parts(600, groups)
+    part = metrics.assign_parts(600, groups)
     assert all(len(np.unique(part[groups == g])) == 1 for g in range(30))
 
 
@@ -65,7 +58,7 @@ def test_the_direction_of_the_metric():
     y = np.array([0, 1] * 50)
     good, bad = np.eye(2)[y] * 0.8 + 0.1, np.full((100, 2), 0.5)
     for name in ("log_loss", "auc"):
-        found = PairedScores(CLASS_METRICS[name], [scorer(y, good), scorer(y, bad)], 100)
+        found = PairedScores(metrics.CLASS_METRICS[name], [scorer(y, good), scorer(y, bad)], 100)
         assert found.difference(0, 1).gain > 0 > found.difference(1, 0).gain
         assert found.order() == [0, 1] and found.difference(0, 1).verdict == 1
 
@@ -81,14 +74,14 @@ def test_a_score_that_is_undefined():
 
 def test_a_gain_is_computed_without_each_tenth_of_the_rows():
     sizes: list = []
-    assert is_above_zero(lambda rows: sizes.append(rows.sum()) or 1.0, 100)
+    assert metrics.is_above_zero(lambda rows: sizes.append(rows.sum()) or 1.0, 100)
     assert sizes == [100] + [90] * 10
-    assert not is_above_zero(lambda rows: 1.0 if rows[0] else np.nan, 100)
+    assert not metrics.is_above_zero(lambda rows: 1.0 if rows[0] else np.nan, 100)
 
 
 def test_few_rows():
     for n, n_parts in {3: 3, 1000: 50, 49_999: 50, 50_000: 20}.items():
-        assert assign_parts(n).max() == n_parts - 1
+        assert metrics.assign_parts(n).max() == n_parts - 1
     assert np.isnan(paired(np.zeros(1), np.zeros(1)).errors[0])
     assert paired(np.zeros(2), np.array([1.0, 3])).errors == [1]
 
@@ -96,4 +89,4 @@ def test_few_rows():
 def test_a_gain_is_certain_above_two_errors():
     found = {(1, np.nan): 0, (2, 1): 0, (2.1, 1): 1, (-2, 1): 0, (-2.1, 1): -1, (1e-12, 0): 0}
     for (gain, error), verdict in (found | {(1e-11, 0): 1}).items():
-        assert Difference(gain, error).verdict == verdict
+        assert metrics.Difference(gain, error).verdict == verdict

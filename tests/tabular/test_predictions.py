@@ -93,10 +93,9 @@ def test_no_rows_and_a_missing_column(classifier):
 
 # ---- other columns ----
 
-LISTS = pd.Series([[1]] * 40)
 CHANGED = {
     "reordered": X[["day", "same", "text", "number"]],
-    "added": X.assign(more=1, lists=LISTS),  # which no column of a model can hold
+    "added": X.assign(more=1, lists=pd.Series([[1]] * 40)),  # which no column of a model can hold
     "without a column that was left out": X.drop(columns="same"),
     "polars": pl.from_pandas(X)[["text", "day", "number"]],
     "arrow": pa.Table.from_pandas(X).select(["day", "number", "text"]),

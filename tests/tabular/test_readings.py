@@ -91,10 +91,9 @@ def test_every_table_of_the_same_texts(name, tmp_path, reload):
     loaded = reload(fitted)
     assert loaded.model_.features.columns[0].style == style
     for rows in (slice(None), slice(0, 1), [i for i in range(N) if i % 2]):
-        some = df.iloc[rows]
         for medium, make in MEDIA.items():
             for model in (fitted, loaded):
-                got = model.predict(make(some, tmp_path))
+                got = model.predict(make(df.iloc[rows], tmp_path))
                 assert_array_equal(got, want[rows], err_msg=f"{medium}, {rows}")
 
 

@@ -197,9 +197,8 @@ def write_duckdb(rng, frame, path, locale):
 
 
 def write_fixed_width(rng, frame, path, locale):
-    text = frame.to_string(index=bool(rng.random() < 0.5), na_rep="") + "\n"
     with open(f"{path}.txt", "w", encoding="utf-8") as file:
-        file.write(text)
+        file.write(frame.to_string(index=bool(rng.random() < 0.5), na_rep="") + "\n")
     return f"{path}.txt", ""
 
 

@@ -43,10 +43,10 @@ def test_a_trend():
     assert shares[1] == "nothing" and int(shares[2]) > 90
 
 
-@pytest.mark.parametrize(
-    ("random", "drop", "error", "is_worse"),
-    [(0.1, 0.2, 0.05, True), (0.09, 1, 0, False), (1, 0.19, 0, False), (1, 0.2, 0.051, False)],
-)
+DROPS = [(0.1, 0.2, 0.05, True), (0.09, 1, 0, False), (1, 0.19, 0, False), (1, 0.2, 0.051, False)]
+
+
+@pytest.mark.parametrize(("random", "drop", "error", "is_worse"), DROPS)
 def test_a_split_is_worse_by_much_for_certain(random, drop, error, is_worse):
     for explained, share in ((-3.0, "nothing"), (0.004, "nothing"), (0.006, "1%"), (0.4, "40%")):
         found = split_check.Comparison("day", random, explained, drop, error)

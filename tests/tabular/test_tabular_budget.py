@@ -14,13 +14,7 @@ from fastnn.tables import limits
 from fastnn.tabular.encoder import EncoderSettings
 from fastnn.tabular.fitting import budget as budget_module
 from fastnn.tabular.fitting import permutation, recipe, table_fit
-from fastnn.tabular.fitting.budget import (
-    Pace,
-    RemotePace,
-    RemoteTimeShare,
-    TimeBudget,
-    TimeLimitWarning,
-)
+from fastnn.tabular.fitting.budget import Pace, RemotePace, TimeBudget, TimeLimitWarning
 from fastnn.tabular.fitting.training_jobs import FinalTrainer, TwoPartSession
 
 SMALL = dict(n_estimators=2, hidden_layer_sizes=3, n_threads=1, random_state=0)
@@ -82,7 +76,9 @@ def test_time_for_all_rows_is_for_the_epochs_before_the_end(end, share, fraction
 
 
 def test_a_network_in_a_worker_tells_how_far_it_trained_when_it_ends():
-    share = RemoteTimeShare(4.0, 100, 1.0, 1.0, began=2.0, ends=9.0, clock=lambda: 5.0)
+    share = budget_module.RemoteTimeShare(
+        4.0, 100, 1.0, 1.0, began=2.0, ends=9.0, clock=lambda: 5.0
+    )
     assert (share.is_active, share.part_done) == (True, 0.75)
     share.fraction = 0.5
     assert share.part_done == 0.5

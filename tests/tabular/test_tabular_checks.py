@@ -74,10 +74,9 @@ def test_pipeline_and_set_output(quick_recipe):
 
 
 def test_metadata_routing(quick_recipe):
-    groups = np.arange(40) % 4
     with config_context(enable_metadata_routing=True):
         clf = TabularClassifier(**SMALL).set_fit_request(sample_weight=True, groups=True)
         clf.set_score_request(sample_weight=False)
-        params = dict(sample_weight=np.ones(40), groups=groups)
+        params = dict(sample_weight=np.ones(40), groups=np.arange(40) % 4)
         scores = cross_val_score(clf, X, classes, cv=2, params=params, error_score="raise")
     assert scores.shape == (2,)

@@ -1,19 +1,11 @@
 """Files of estimators for tables: what they keep, and what damaged ones raise."""
 
+import file_edits
 import numpy as np
 import pandas as pd
 import pytest
 from checks import assert_same_bits
-from file_edits import (
-    change,
-    flipped,
-    join,
-    reads_or_is_refused,
-    refused_with,
-    setting,
-    split,
-    write_anew,
-)
+from file_edits import flipped, join, setting, split
 from scale import step
 from sklearn.exceptions import NotFittedError
 
@@ -180,8 +172,8 @@ def use_model(estimator):
 
 
 def loads_model(content, path):
-    write_anew(path, content)
-    return reads_or_is_refused(lambda: fastnn.load(path), use_model)
+    file_edits.write_anew(path, content)
+    return file_edits.reads_or_is_refused(lambda: fastnn.load(path), use_model)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -399,8 +391,10 @@ def test_arrays_with_other_values_are_refused(name, damage, message, contents, p
     header, arrays = split(contents["TabularRegressor"])
     first, end = header[name]["data_offsets"]
     values = np.frombuffer(arrays[first:end], {"F64": "<f8", "I64": "<i8"}[header[name]["dtype"]])
-    write_anew(path, join(header, arrays[:first] + damage(values).tobytes() + arrays[end:]))
-    refused_with(f"({message})", path)
+    file_edits.write_anew(
+        path, join(header, arrays[:first] + damage(values).tobytes() + arrays[end:])
+    )
+    file_edits.refused_with(f"({message})", path)
 
 
 AT_LIMITS = [  # a file, an edit, an attribute, and its value
@@ -415,7 +409,7 @@ AT_LIMITS = [  # a file, an edit, an attribute, and its value
 
 @pytest.mark.parametrize(("file", "edit", "name", "value"), AT_LIMITS)
 def test_values_at_their_limits_are_read(file, edit, name, value, contents, path):
-    path.write_bytes(change(contents[file], "model", edit))
+    path.write_bytes(file_edits.change(contents[file], "model", edit))
     assert getattr(fastnn.load(path), name) == value
 
 
@@ -423,8 +417,8 @@ def test_values_at_their_limits_are_read(file, edit, name, value, contents, path
 def test_harmful_files_are_refused_with_a_reason(file, name, contents, path):
     assert (b"unfinished" in contents[file]) == (file == "stopped")
     edit, message = DAMAGED[file][name]
-    path.write_bytes(change(contents[file], "model", edit))
-    refused_with(f"damaged ({message})" if message.isidentifier() else message, path)
+    path.write_bytes(file_edits.change(contents[file], "model", edit))
+    file_edits.refused_with(f"damaged ({message})" if message.isidentifier() else message, path)
 
 
 LARGE_VALUES = {  # NumPy stores each text with the length of the longest
@@ -437,5 +431,5 @@ LARGE_VALUES = {  # NumPy stores each text with the length of the longest
 def test_a_model_takes_no_more_memory_than_its_file(keys, value, path):
     rows = [[x, "ab"[i % 2]] for i, x in enumerate(z)]
     TabularClassifier(**SMALL).fit(rows, np.where(z > 0, "yes", "no")).save(path)
-    path.write_bytes(change(path.read_bytes(), "model", setting(*keys, value)))
-    refused_with(keys[-1], path)
+    path.write_bytes(file_edits.change(path.read_bytes(), "model", setting(*keys, value)))
+    file_edits.refused_with(keys[-1], path)

@@ -177,20 +177,20 @@ def test_what_a_column_becomes(name):
         assert column.values.tolist() == [0, 1, 2, 3, 4, 5, 0, 6, -1, 7, -1]
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [([LONG], [LONG]), ([LONG, None], [2.0**60, np.nan]), ([10**20], [1e20]), ([1], [1.0])],
-)
+DECIMALS = [([LONG], [LONG]), ([LONG, None], [2.0**60, np.nan]), ([10**20], [1e20]), ([1], [1.0])]
+
+
+@pytest.mark.parametrize(("values", "expected"), DECIMALS)
 def test_decimals_as_targets(values, expected):
     _, y = frames.split_target(pa.table({"y": pa.array(values, pa.decimal128(25, 0))}), "y")
     assert_array_equal(y, expected)
     assert y.dtype == np.array(expected).dtype
 
 
-@pytest.mark.parametrize(
-    ("values", "expected", "whole"),
-    [([2**70, None], 2.0**70, [2**70, 0]), ([2**300, None], 2.0**300, None)],
-)
+LONG_NUMBERS = [([2**70, None], 2.0**70, [2**70, 0]), ([2**300, None], 2.0**300, None)]
+
+
+@pytest.mark.parametrize(("values", "expected", "whole"), LONG_NUMBERS)
 def test_long_numbers_in_records(values, expected, whole):
     column = frames.read([{"v": value} for value in values]).columns[0]
     assert_array_equal(column.values, [expected, np.nan])

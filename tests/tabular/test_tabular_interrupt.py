@@ -418,16 +418,16 @@ def test_progress(capsys):
     assert seen[0].n_networks == 9 and 5 <= seen[0].networks_done < 6 and seen[0].folds_done == 1
 
 
-@pytest.mark.parametrize(
-    ("name", "more", "line"),
-    [
-        ("numbers", {}, "network 9/9  fold 3/3  R2 {:.3f}"),
-        ("quantiles", {}, "network 9/9  fold 3/3"),
-        ("classes", {"class_weight": None}, "network 12/12  fold 3/3  accuracy {:.3f}"),
-        ("classes", {"class_weight": "balanced"}, "network 12/12  fold 3/3  balanced accuracy {:.3f}"),
-        ("classes", {"class_weight": {"low": 2}}, "network 12/12  fold 3/3  weighted accuracy {:.3f}"),
-    ],
-)  # fmt: skip
+LINES = [
+    ("numbers", {}, "network 9/9  fold 3/3  R2 {:.3f}"),
+    ("quantiles", {}, "network 9/9  fold 3/3"),
+    ("classes", {"class_weight": None}, "network 12/12  fold 3/3  accuracy {:.3f}"),
+    ("classes", {"class_weight": "balanced"}, "network 12/12  fold 3/3  balanced accuracy {:.3f}"),
+    ("classes", {"class_weight": {"low": 2}}, "network 12/12  fold 3/3  weighted accuracy {:.3f}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "more", "line"), LINES)
 def test_the_line(name, more, line, capsys):
     model, target = make(name, verbose=True, **more)
     model.fit(X, target)

@@ -248,14 +248,14 @@ def test_counts_are_not_negative():
 OUT_OF_BOUNDS = "coverage must be a finite number above 0 and below 1"
 
 
-@pytest.mark.parametrize(
-    ("n_estimators", "options", "coverage", "message"),
-    [
-        *[(2, {}, coverage, OUT_OF_BOUNDS) for coverage in (0, 1, -0.5, 1.5, "0.9", None)],
-        (2, {}, 0.99, "at least 99 held-out rows, got 20. Lower cover"),
-        (1, {}, 0.99, "at least 99 held-out rows, got 4. Lower cover"),
-    ],
-)  # fmt: skip
+WRONG_INTERVALS = [
+    *[(2, {}, coverage, OUT_OF_BOUNDS) for coverage in (0, 1, -0.5, 1.5, "0.9", None)],
+    (2, {}, 0.99, "at least 99 held-out rows, got 20. Lower cover"),
+    (1, {}, 0.99, "at least 99 held-out rows, got 4. Lower cover"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("n_estimators", "options", "coverage", "message"), WRONG_INTERVALS)
 def test_wrong_intervals(n_estimators, options, coverage, message):
     reg = TabularRegressor(n_estimators, **options, **SMALL).fit(*noisy(20, seed=5))
     with pytest.raises(ValueError, match=message):

@@ -101,10 +101,10 @@ def test_rates_fall_to_zero_four_times_and_decay_has_its_share(is_classifier, hi
     assert adam.weight_decay * rates.sum() * c.batches(1024)[0] == pytest.approx(2.0)
 
 
-@pytest.mark.parametrize(
-    ("n", "usual", "lazy"),
-    [(1, (1, 1), (1, 1)), (300, (1, 300), (2, 150)), (1000, (4, 250), (4, 250))],
-)
+BATCHES = [(1, (1, 1), (1, 1)), (300, (1, 300), (2, 150)), (1000, (4, 250), (4, 250))]
+
+
+@pytest.mark.parametrize(("n", "usual", "lazy"), BATCHES)
 def test_batches_have_about_256_rows_or_at_most(n, usual, lazy):
     for is_lazy, expected in (False, usual), (True, lazy):
         for c in recipe.configurations(False, n, 1, False, 0, True, is_lazy):

@@ -126,6 +126,5 @@ def test_parts_that_differ_always_are_divided_by_their_number_at_most():
 
 
 def test_other_optimizers_keep_theirs():
-    moments = np.ones((1, 3))
-    parts = [(np.zeros(3), moments, weight) for weight in (9.0, 9.0)]
+    parts = [(np.zeros(3), np.ones((1, 3)), weight) for weight in (9.0, 9.0)]
     assert (mean_of(parts, SGD(momentum=0.9), n_steps=3)[1] == 1).all()

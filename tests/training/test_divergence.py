@@ -77,11 +77,11 @@ def test_parameters_that_overflow_in_the_very_last_step_diverge_too():
     assert (net.history.loss, net.history.n_steps, net.state.step) == ([], 0, 0)
 
 
+HINTS = [("float32", ". Numbers above 3.4e+38 are infinite in float32."), ("float64", ".")]
+
+
 @pytest.mark.parametrize("name", ["y", "sample_weight"])
-@pytest.mark.parametrize(
-    ("dtype", "hint"),
-    [("float32", ". Numbers above 3.4e+38 are infinite in float32."), ("float64", ".")],
-)
+@pytest.mark.parametrize(("dtype", "hint"), HINTS)
 def test_divergence_names_targets_and_weights_that_are_not_finite(name, dtype, hint):
     X, y = data()
     arguments = {"y": y.astype(float), "sample_weight": np.ones(len(X))}

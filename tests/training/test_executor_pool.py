@@ -353,14 +353,14 @@ def test_rank_0_runs_a_program_and_the_others_serve(job, capsys):
     assert capsys.readouterr().err.endswith("ZeroDivisionError: division by zero\n")
 
 
-@pytest.mark.parametrize(
-    ("name", "found", "message"),
-    [
-        ("mpi4py.futures", "mpi4py", mpi_ranks.INSTALL),
-        ("numpy", "numpy", "broken"),
-        (None, None, "broken"),
-    ],
-)
+LACKING = [
+    ("mpi4py.futures", "mpi4py", mpi_ranks.INSTALL),
+    ("numpy", "numpy", "broken"),
+    (None, None, "broken"),
+]
+
+
+@pytest.mark.parametrize(("name", "found", "message"), LACKING)
 def test_ranks_without_mpi4py(name, found, message, job, monkeypatch):
     class Broken:
         def __getattr__(self, _):

@@ -19,11 +19,10 @@ Y = X[:, 0] * X[:, 1]
 GROUPS = [(X[:70], Y[:70]), (X[70:], Y[70:])]
 EPOCHS = 3
 AVERAGE = Adam(0.01, average=0.9)
-PLATEAU = SGD(ReduceOnPlateau(0.5, patience=0))
 STOPPING = dict(optimizer=AVERAGE, validation_fraction=0.3, callbacks=EarlyStopping(50))
 CASES = {  # rows, options, and one of so many points is tested
     "memory": ((X, Y), dict(optimizer=AVERAGE), 11),
-    "schedule": ((X, Y), dict(optimizer=PLATEAU), 11),
+    "schedule": ((X, Y), dict(optimizer=SGD(ReduceOnPlateau(0.5, patience=0))), 11),
     "windows": ((GROUPS,), dict(optimizer=AVERAGE, window=64), 29),
     "one window": ((GROUPS,), dict(optimizer=AVERAGE), 29),
     "sparse": ((csr_array(X), Y), dict(optimizer=AVERAGE), 97),

@@ -22,8 +22,6 @@ from small_training import data, squared
 import fastnn
 from fastnn import MLP, SGD, Adam, DivergenceError, kernels
 
-OPTIMIZERS = [SGD(0.1), SGD(0.05, 0.9, True, 0.01), Adam(0.01)]
-
 
 def answer(process):
     """The last line that a process prints, parsed as JSON."""
@@ -51,7 +49,7 @@ def hand_on(request, tmp_path):
     return lambda net: HANDED_ON[request.param](net, tmp_path / "net.safetensors")
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+@pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.05, 0.9, True, 0.01), Adam(0.01)], ids=repr)
 def test_two_calls_of_five_epochs_equal_one_of_ten(optimizer, hand_on, dtype):
     X, y = data()
     whole, halves = MLP([6, 9, 1], dtype=dtype, rng=0), MLP([6, 9, 1], dtype=dtype, rng=0)
@@ -203,10 +201,7 @@ SHORT = [6, 9, 1], 70
 STEPS = [(SHORT, 0.12), (LONG, 0.1), (LONG, 0.7)]
 
 
-SENDERS = {
-    "interrupt": _thread.interrupt_main,
-    "signal": lambda: signal.raise_signal(signal.SIGINT),
-}
+SENDERS = dict(interrupt=_thread.interrupt_main, signal=lambda: signal.raise_signal(signal.SIGINT))
 
 
 @pytest.mark.parametrize("send", SENDERS.values(), ids=SENDERS)

@@ -6,33 +6,14 @@ import threading
 import types
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
+import many_cases
 import numpy as np
 import pytest
 from checks import assert_same_bits
-from many_cases import (
-    HELD_OUT,
-    RNG,
-    ROWS,
-    X,
-    Y,
-    assert_same_training,
-    assert_same_trainings,
-    fit_alone,
-    networks,
-)
+from many_cases import HELD_OUT, ROWS, X, Y, networks
 
 import fastnn
-from fastnn import (
-    MLP,
-    SGD,
-    Adam,
-    AdamW,
-    DivergenceError,
-    EarlyStopping,
-    kernels,
-    losses,
-    schedules,
-)
+from fastnn import SGD, Adam, EarlyStopping, losses, schedules
 from fastnn.training import pool, progress, session
 from fastnn.training.engines import dense
 
@@ -75,7 +56,7 @@ CASES = {
     "some validation": dict(rows=ROWS, validation_rows=SOME, callbacks=[[EarlyStopping(3)]] * 8),
     "fraction": dict(rows=ROWS, validation_fraction=[0.1 + 0.05 * i for i in K]),
     "optimizers": dict(
-        optimizer=[SGD(0.1), Adam(), AdamW(0.01), SGD(0.1, momentum=0.9)] * 2,
+        optimizer=[SGD(0.1), Adam(), fastnn.AdamW(0.01), SGD(0.1, momentum=0.9)] * 2,
         epochs=[3 + i for i in K],
         batch_size=[8, 10, 16, None, 300, 33, 64, 7],
     ),
@@ -99,7 +80,7 @@ def test_each_network_gets_the_bits_of_its_own_fit(case, n_threads, isa, monkeyp
     arguments = {"epochs": [6] * 8} | CASES[case]
     options = {"dropout": 0.2} if case == "dropout" else {}
     alone, together = networks(**options), networks(**options)
-    fit_alone(alone, arguments)
+    many_cases.fit_alone(alone, arguments)
     if n_threads == 5:  # slices end in the middle of epochs, and few networks are active at once
         monkeypatch.setattr(pool, "SLICE_SECONDS", 0.0)
         monkeypatch.setattr(pool, "TAIL_SECONDS", 0.0)
@@ -107,7 +88,7 @@ def test_each_network_gets_the_bits_of_its_own_fit(case, n_threads, isa, monkeyp
         n_threads = 2
     histories = fastnn.fit_many(together, X, Y, n_threads=n_threads, **arguments)
     for one, other, history in zip(alone, together, histories):
-        assert_same_training(one, other)
+        many_cases.assert_same_training(one, other)
         assert other.history is history
     if case == "diverging":
         assert [history.stop_reason for history in histories] == ["all epochs done", "diverged"] * 4
@@ -145,9 +126,9 @@ def test_networks_of_one_shape_share_an_engine(monkeypatch):
 
 def test_networks_of_other_tables_losses_and_dtypes():
     sizes = [[3, 4, 1], [5, 2], [1, 8, 8, 3]]
-    Xs = [RNG.normal(size=(20 + 10 * i, size[0])) for i, size in enumerate(sizes)]
-    ys = [RNG.normal(size=(len(each), size[-1])) for each, size in zip(Xs, sizes)]
-    alone = [MLP(size, "tanh", dtype="float64", rng=i) for i, size in enumerate(sizes)]
+    Xs = [many_cases.RNG.normal(size=(20 + 10 * i, size[0])) for i, size in enumerate(sizes)]
+    ys = [many_cases.RNG.normal(size=(len(each), size[-1])) for each, size in zip(Xs, sizes)]
+    alone = [fastnn.MLP(size, "tanh", dtype="float64", rng=i) for i, size in enumerate(sizes)]
     together = [net.copy() for net in alone]
     for net, inputs, targets in zip(alone, Xs, ys):
         net.fit(inputs, targets, epochs=4)
@@ -182,22 +163,22 @@ def test_sparse_rows_custom_losses_lbfgs_and_dropout_train_beside_the_others():
         del own["rows"]
         net.fit(Xs[i][rows], ys[i][rows], epochs=5, rng=i, **own)
     fastnn.fit_many(together, Xs, ys, epochs=5, rng=list(range(6)), n_threads=2, **lists)
-    assert_same_trainings(alone, together)
+    many_cases.assert_same_trainings(alone, together)
 
 
 def test_long_steps_run_with_all_threads(monkeypatch):
     monkeypatch.setattr(dense, "QUEUE_WORK", 3 * 32 * 60)  # networks 1 to 7 have more parameters
     alone, together = networks(), networks()
-    fit_alone(alone, dict(epochs=[3] * 8))
+    many_cases.fit_alone(alone, dict(epochs=[3] * 8))
     fastnn.fit_many(together, X, Y, epochs=3, n_threads=2)
-    assert_same_trainings(alone, together)
+    many_cases.assert_same_trainings(alone, together)
 
 
 def test_training_continues_where_it_stopped():
     alone, together = networks(), networks()
     fastnn.fit_many(together, X, Y, epochs=[3 + i for i in K], rows=ROWS)
     fastnn.fit_many(together, X, Y, epochs=[9 - i for i in K], rows=ROWS, resume=True)
-    fit_alone(alone, dict(epochs=[12] * 8, rows=ROWS))
+    many_cases.fit_alone(alone, dict(epochs=[12] * 8, rows=ROWS))
     assert_same_params(alone, together)
     assert [net.state.step for net in alone] == [net.state.step for net in together]
 
@@ -210,17 +191,17 @@ class Unfinished:
         self.net = types.SimpleNamespace(n_params=1)
 
 
-@pytest.mark.parametrize(
-    ("in_order", "n_threads", "work", "expected"),
-    [
-        (False, 2, [1, 2, 5, 3, 4], [2, 4, 3, 1, 0]),
-        (True, 2, [1, 2, 5, 3, 4], [0, 1, 2, 3, 4]),  # 7.5 for each thread: none is urgent
-        (True, 2, [1, 2, 9, 3, 4], [0, 1, 2, 3, 4]),
-        (True, 2, [1, 2, 11, 3, 4], [2, 0, 1, 3, 4]),  # 10.5 for each thread
-        (True, 3, [1, 1, 3, 4, 1, 1, 1], [3, 0, 1, 2, 4, 5, 6]),  # 4 for each
-        (True, 2, [1, 2, 5, 3], [2, 3, 1, 0]),  # few are left
-    ],
-)
+ENDS = [
+    (False, 2, [1, 2, 5, 3, 4], [2, 4, 3, 1, 0]),
+    (True, 2, [1, 2, 5, 3, 4], [0, 1, 2, 3, 4]),  # 7.5 for each thread: none is urgent
+    (True, 2, [1, 2, 9, 3, 4], [0, 1, 2, 3, 4]),
+    (True, 2, [1, 2, 11, 3, 4], [2, 0, 1, 3, 4]),  # 10.5 for each thread
+    (True, 3, [1, 1, 3, 4, 1, 1, 1], [3, 0, 1, 2, 4, 5, 6]),  # 4 for each
+    (True, 2, [1, 2, 5, 3], [2, 3, 1, 0]),  # few are left
+]
+
+
+@pytest.mark.parametrize(("in_order", "n_threads", "work", "expected"), ENDS)
 def test_the_last_networks_end_together_or_in_order(in_order, n_threads, work, expected):
     of_work = pool.Pool(pool.Trainings(n=len(work), make=None, in_order=in_order), n_threads)
     turn = [(i, Unfinished(epochs)) for i, epochs in enumerate(work)]
@@ -256,7 +237,7 @@ def test_ctrl_c_keeps_the_last_complete_step_of_each_network(after, monkeypatch)
             net.fit(X[ROWS[i]], Y[ROWS[i]], epochs=6, rng=i)
             continue
         net.fit(X[ROWS[i]], Y[ROWS[i]], epochs=6 - net.state.epoch, rng=net.rng, resume=True)
-    fit_alone(alone, dict(epochs=[6] * 8, rows=ROWS, rng=list(K)))
+    many_cases.fit_alone(alone, dict(epochs=[6] * 8, rows=ROWS, rng=list(K)))
     assert_same_params(alone, together)
 
 
@@ -281,7 +262,7 @@ def test_callbacks_run_in_the_calling_thread_with_their_own_network():
     assert histories[1].stop_reason == "Spy.on_epoch_end returned True"
     for net, n in zip(nets, (5, 3, 5)):
         assert [what for what, of, _ in seen if of is net] == ["begin", *range(1, n + 1), "end"]
-    fit_alone(alone, dict(epochs=[5, 3, 5]))
+    many_cases.fit_alone(alone, dict(epochs=[5, 3, 5]))
     assert_same_params(alone, nets)
 
 
@@ -319,7 +300,7 @@ def test_the_progress_line_shows_how_long_the_rest_takes(capsys, monkeypatch):
 @pytest.mark.parametrize("event", ["on_fit_begin", "on_fit_end"])
 def test_a_callback_that_says_diverged_ends_its_network_alone(event):
     def fail(self, net, history):
-        raise DivergenceError("mine", 1, 1)
+        raise fastnn.DivergenceError("mine", 1, 1)
 
     bad, (one, other), alone = (
         type("Bad", (fastnn.callbacks.Callback,), {event: fail})(),
@@ -330,11 +311,11 @@ def test_a_callback_that_says_diverged_ends_its_network_alone(event):
     assert one.history.stop_reason == ("diverged" if event == "on_fit_begin" else "all epochs done")
     assert one.state.step == (0 if event == "on_fit_begin" else 30)
     alone[1].fit(X, Y, epochs=3)
-    assert_same_training(other, alone[1])
+    many_cases.assert_same_training(other, alone[1])
 
 
 def test_zero_epochs_and_one_network():
-    net = MLP([7, 1], rng=0)
+    net = fastnn.MLP([7, 1], rng=0)
     before = net.params.copy()
     (history,) = fastnn.fit_many([net], X, Y, epochs=0)
     assert history.n_epochs == 0 and (net.params == before).all()
@@ -357,7 +338,7 @@ def test_an_executor_gives_the_same_bits(executor):
         with pytest.raises(ValueError, match=r"calling thread.* Remove <built-in function print>"):
             fastnn.fit_many(there, X, Y, callbacks=print, executor=workers)
     for one, other, history in zip(here, there, histories):
-        assert_same_training(one, other)
+        many_cases.assert_same_training(one, other)
         assert other.history is history
     # the generators of the caller have advanced
     assert there[0].rng is own[0]
@@ -374,8 +355,8 @@ def test_the_garbage_collector_is_paused_for_a_limited_time(monkeypatch):
     gc.enable()  # slices of Dask arrays in other tests may leave it off: dask.utils.disable_gc
     fastnn.fit_many(networks(3), X, Y, epochs=2, callbacks=look)
     assert seen == [False] * 6 and gc.isenabled()
-    late = kernels.PausedCollector(0.0)
-    monkeypatch.setattr(kernels, "PausedCollector", lambda: late)
+    late = fastnn.kernels.PausedCollector(0.0)
+    monkeypatch.setattr(fastnn.kernels, "PausedCollector", lambda: late)
     fastnn.fit_many(networks(3), X, Y, epochs=2, callbacks=look)
     later = seen[6:]  # paused at first, and then no longer, after however many networks
     assert later == sorted(later) and not later[0] and later[-1] and gc.isenabled()

@@ -9,17 +9,7 @@ from many_cases import assert_same_training
 from trainers import new_trainer
 
 import fastnn
-from fastnn import (
-    MLP,
-    SGD,
-    Adam,
-    DivergenceError,
-    EarlyStopping,
-    EncodedTable,
-    losses,
-    optimizers,
-    schedules,
-)
+from fastnn import MLP, SGD, Adam, losses
 from fastnn.kernels import CompiledNetwork, Loss, ShardedRows, TrainerQueue
 from fastnn.training import pool
 from fastnn.training.pool import Pool
@@ -57,9 +47,9 @@ CASES = {
     "huber": ((3, 4, 3), {}, 30, {"loss": losses.Huber(0.3)}),
     "log-cosh": ((3, 4, 1), {}, 30, {"loss": "log_cosh"}),
     "quantiles": ((3, 4, 3), {}, 30, {"loss": losses.Quantile([0.1, 0.5, 0.9])}),
-    "patience of all": ((3, 4, 1), {}, 30, {"callbacks": [EarlyStopping(1, min_delta=9.0)]}),
-    "patience": ((3, 4, 1), {}, 30, {"callbacks": [EarlyStopping(1)], "epochs": 30}),
-    "a schedule": ((3, 4, 1), {}, 30, {"optimizer": SGD(schedules.CosineDecay(0.1, 9))}),
+    "patience of all": ((3, 4, 1), {}, 30, {"callbacks": [fastnn.EarlyStopping(1, min_delta=9.0)]}),
+    "patience": ((3, 4, 1), {}, 30, {"callbacks": [fastnn.EarlyStopping(1)], "epochs": 30}),
+    "a schedule": ((3, 4, 1), {}, 30, {"optimizer": SGD(fastnn.schedules.CosineDecay(0.1, 9))}),
     "divergence": ((3, 4, 1), {}, 30, {"optimizer": SGD(30.0), "epochs": 9}),
     "divergence of some": ((3, 4, 2), {}, 30, {"optimizer": SGD(0.1), "y_scale": 1e18}),
 } | {
@@ -75,7 +65,7 @@ OPTIMIZERS = [
     Adam(0.02, average=0.9, clip_value=0.1),
 ]
 OTHERS = "AdamW Adagrad Adadelta RMSprop Adamax NAdam Lion".split()
-OPTIMIZERS += [getattr(optimizers, name)(0.02) for name in OTHERS]
+OPTIMIZERS += [getattr(fastnn.optimizers, name)(0.02) for name in OTHERS]
 CASES |= {str(optimizer): ((3, 4, 2), {}, 30, {"optimizer": optimizer}) for optimizer in OPTIMIZERS}
 
 # what trains alone, beside those
@@ -124,7 +114,7 @@ def test_the_bits_are_those_of_its_own_fit(isa, dtype, case, n_threads, lanes):
     arguments["rng"] = list(range(K))
     fastnn.fit_many(nets, X, list(y), n_threads=n_threads, **arguments)
     for i, net in enumerate(alone):
-        with contextlib.suppress(DivergenceError):
+        with contextlib.suppress(fastnn.DivergenceError):
             net.fit(X, y[i], **{name: value[i] for name, value in arguments.items()})
         assert_same_training(nets[i], net)
     n = LANES[np.dtype(dtype).name][isa]
@@ -221,7 +211,7 @@ def test_what_trains_alone(isa, dtype):
     n_lanes = LANES[np.dtype(dtype).name][isa]
     net = MLP((3, 4, 3), "tanh", dtype=dtype, rng=0)
     assert new_trainer(net, X, y).max_lanes() == n_lanes
-    table, no_layers = EncodedTable(X, dtype=dtype), CompiledNetwork()
+    table, no_layers = fastnn.EncodedTable(X, dtype=dtype), CompiledNetwork()
     no_layers._bind([3], [], [], [], np.dtype(dtype))
     assert new_trainer(no_layers, X, y).max_lanes() == 1
     for rows, targets, options in (

@@ -295,12 +295,11 @@ class StopSometime(Callback):
         return self.calls_left <= 0 and self.within
 
 
+FUSED = [SGD(1e-4), Adam(1e-4), Adam(1e-4, clip_norm=1e3), AdamW(1e-4, l1=1e-3, average=0.5)]
+
+
 @pytest.mark.spread(2)
-@pytest.mark.parametrize(
-    "optimizer",
-    [SGD(1e-4), Adam(1e-4), Adam(1e-4, clip_norm=1e3), AdamW(1e-4, l1=1e-3, average=0.5)],
-    ids=repr,
-)
+@pytest.mark.parametrize("optimizer", FUSED, ids=repr)
 def test_a_step_too_long_for_the_fused_update_has_its_bits(optimizer):
     case = Case([1100, 1030, 2], ["relu"], "identity", "mse", 256, optimizer, n_rows=300)
     trained = case.train(1, 1e9)

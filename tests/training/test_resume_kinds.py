@@ -17,10 +17,8 @@ from fastnn.core import sparse_rows
 from fastnn.files import model
 
 N, BATCH = 96, 8
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(N, 5)).astype("float32")
+X = np.random.default_rng(0).normal(size=(N, 5)).astype("float32")
 Y = np.sin(X[:, :1])
-BACKWARDS = np.arange(N)[::-1]
 
 
 def groups(X, y):
@@ -30,7 +28,7 @@ def groups(X, y):
 def fit_selected(net, X, y, **options):
     """On rows of an array in another order, by fit_many."""
     X, y = np.ascontiguousarray(X[::-1]), np.ascontiguousarray(y[::-1])
-    fastnn.fit_many([net, net.copy()], X, y, rows=BACKWARDS, rng=[net.rng, 0], **options)
+    fastnn.fit_many([net, net.copy()], X, y, rows=np.arange(N)[::-1], rng=[net.rng, 0], **options)
 
 
 KINDS = {

@@ -213,8 +213,7 @@ def test_progress_rewrites_one_line_on_a_terminal(monkeypatch, capsys):
 def test_progress_fits_on_a_narrow_terminal(monkeypatch, capsys, columns):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sys.stderr, "fileno", lambda: 2, raising=False)
-    size = os.terminal_size((columns, 24))
-    monkeypatch.setattr(os, "get_terminal_size", lambda fd: size)
+    monkeypatch.setattr(os, "get_terminal_size", lambda fd: os.terminal_size((columns, 24)))
     line = ProgressLine(epochs=10**6, n_rows=10**6)
     history = History([0.5], [0.5], n_epochs=1, seconds=1.0)
     line.show(history)
