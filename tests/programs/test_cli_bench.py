@@ -13,19 +13,15 @@ import pytest
 from cli_cases import Terminal
 
 import fastnn
-from fastnn import cli, reference
+from fastnn import reference
 from fastnn.cli import bench
 
 
 @pytest.fixture
-def run(capsys, monkeypatch):
+def run(run, monkeypatch):
     for name in bench.THREAD_VARIABLES:  # otherwise the benchmark continues in a new process
         monkeypatch.setenv(name, "1")
-
-    def run(*arguments):
-        return cli.main(["bench", *arguments]), *capsys.readouterr()
-
-    return run
+    return lambda *arguments: run("bench", *arguments)
 
 
 @pytest.fixture
@@ -85,8 +81,11 @@ def test_other_libraries_do_the_same_work(other, module, sizes, batch):
         library.one_row(rows[:1])()
 
 
-@pytest.mark.parametrize("n_out", [1, 2])
-def test_what_pytorch_gets(monkeypatch, n_out):
+@pytest.mark.parametrize(
+    ("n_out", "loss", "output"),
+    [(1, "BCEWithLogitsLoss", "sigmoid"), (2, "CrossEntropyLoss", "softmax")],
+)
+def test_what_pytorch_gets(monkeypatch, n_out, loss, output):
     """Of a made-up one: PyTorch need not be installed."""
     torch = mock.MagicMock()
     torch.from_numpy.return_value.__len__.return_value = 8
@@ -100,15 +99,15 @@ def test_what_pytorch_gets(monkeypatch, n_out):
     torch.optim.SGD.assert_called_once_with(library.model.parameters.return_value, lr=0.01)
     *_, inputs, targets = (each.args[0] for each in torch.from_numpy.call_args_list)
     assert inputs is X and np.array_equal(targets, y[:, None] if n_out == 1 else y)
-    make_loss = torch.nn.BCEWithLogitsLoss if n_out == 1 else torch.nn.CrossEntropyLoss
-    torch.zeros.return_value, loss = np.float32(0), make_loss.return_value.return_value
+    loss = getattr(torch.nn, loss).return_value.return_value
+    torch.zeros.return_value = np.float32(0)
     loss.detach.return_value = np.float32(3)
     assert library.train(2) == [3, 3]  # means of two batches
     for step in library.optimizer.zero_grad, loss.backward, library.optimizer.step:
         assert step.call_count == 4
     rows = [each.args[0] for each in torch.from_numpy.return_value.__getitem__.call_args_list]
     assert rows == 2 * [*[slice(0, 4)] * 2, *[slice(4, 8)] * 2]
-    output = torch.sigmoid if n_out == 1 else torch.softmax
+    output = getattr(torch, output)
     assert library.predict(X) is output.return_value.numpy.return_value
     assert library.one_row(X)() is output.return_value
     output.assert_called_with(library.model.return_value, *[1] * (n_out - 1))
@@ -193,12 +192,10 @@ def test_no_speed_is_shown_where_the_work_differs(run, small, monkeypatch, name,
 
 
 def test_missing_libraries_are_named(run, small, monkeypatch):
-    def version(name):
-        raise bench.metadata.PackageNotFoundError(name)
-
     libraries = {**bench.LIBRARIES, "scikit-learn": None, "PyTorch": None}
     monkeypatch.setattr(bench, "LIBRARIES", libraries)
-    monkeypatch.setattr(bench.metadata, "version", version)
+    absent = mock.Mock(side_effect=bench.metadata.PackageNotFoundError)
+    monkeypatch.setattr(bench.metadata, "version", absent)
     code, out, _ = run("--seconds", "0.01")
     assert code == 0 and "\nnot installed  scikit-learn, PyTorch\n" in out
 

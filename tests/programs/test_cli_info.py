@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -267,9 +268,8 @@ def test_a_model_that_was_trained_in_python(run):
     model = TabularRegressor(**SMALL).fit(X, [float(i) for i in range(60)])
     model.metadata_ = {"source": "line\x1b[31m 1\nline 2"}
     model.save("m.safetensors")
-    code, out, errors = run("info", "m.safetensors")
-    assert (code, errors) == (0, "")
-    assert "target      a target without a name: a number\n" in out
+    out, errors = run.ok("info", "m.safetensors")
+    assert errors == "" and "target      a target without a name: a number\n" in out
     description = model_description(oof_score=None, importances={}, left_out={})
     assert [*info._format_scores(description)] == []
     assert "numbers     0\ncategories  1\nleft out    2: all values are equal\n" in out
@@ -355,7 +355,7 @@ def test_json_holds_the_record(make):
 def test_the_json_is_flat():
     content = class_record().to_json()
     assert "model" not in content and content["folds"] == 2
-    assert list(content)[-1] == "last_block" and content["last_block"] is None
+    assert [*content.items()][-1] == ("last_block", None)
     names = ["metric", "rows", "accuracy", "balanced_accuracy", "log_loss", "auc", "f1", "wrong"]
     assert [*content["scores"]] == [*names, "classes", "confusion", "baseline", "cost"]
     numbers = number_record().to_json()
@@ -473,11 +473,8 @@ def test_a_card_lists_the_100_most_important_columns():
 
 def test_a_card_that_cannot_be_written(run, table, monkeypatch):
     report_of(run, *table, "--folds", "1")
-
-    def fail(descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", fail)
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr("os.fsync", Mock(side_effect=full))
     message = "fastnn info: card.md: cannot be written: No space left on device\n"
     assert run.error("info", "m.safetensors", "--card", "card.md") == message
 

@@ -8,6 +8,7 @@ import os
 import re
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -50,8 +51,7 @@ def test_a_class_with_a_single_row(run):
     write_csv("t.csv", x=range(41), steak=["Response", *["Yes", "No"] * 20])
     arguments = ("t.csv", "--target", "steak", "--out", "m", "--quiet", *FAST)
     note = "the target 'steak': 'Response' has a single row, too few to learn and to score."
-    errors = run("train", *arguments)[2]
-    assert errors == f"note: t.csv: {note} If that is a mistake, correct it.\n"
+    assert run("train", *arguments)[2] == f"note: t.csv: {note} If that is a mistake, correct it.\n"
 
 
 LEARNED = [("buys", "binary"), ("group", "classes"), ("income", "number")]
@@ -214,16 +214,13 @@ def test_rows_without_a_target_are_left_out_on_request(run):
     write_csv("t.csv", a=range(60), y=["", *range(1, 60)])
     assert "t.csv, line 2: the target 'y' is missing (in 1 row)." in run.error("train", *T, *FAST)
     out, errors = run.ok("train", *T, "--skip-missing-target", "--json", *FAST)
-    assert json.loads(out)["rows"] == 59
-    assert "note: 1 row without a target left out\n" in errors
+    assert json.loads(out)["rows"] == 59 and "note: 1 row without a target left out\n" in errors
 
 
 def test_standard_input(run, monkeypatch):
-    stdin = io.TextIOWrapper(io.BytesIO(Path("people.csv").read_bytes()))
-    monkeypatch.setattr("sys.stdin", stdin)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(Path("people.csv").read_bytes())))
     out = run.output("train", "-", "--target", "income", "--out", "m", *FAST)
-    assert out.startswith("standard input: 300 rows")
-    assert "  fastnn predict m NEW.csv\n" in out
+    assert out.startswith("standard input: 300 rows") and "  fastnn predict m NEW.csv\n" in out
 
 
 def test_a_table_file_is_read_as_its_options_say(run):
@@ -233,9 +230,6 @@ def test_a_table_file_is_read_as_its_options_say(run):
     report = report_of(run, "t.txt", *options.split(), *FAST)
     assert report["kinds"] == {"column_1": "number", "column_2": "number"}
     assert report["reading"] == dict(sep=";", na=["3"], decimal=",", comment="#", header=False)
-
-
-AGES = [21, 23, 25, 32, 39, 42, 51, 54, 63, 63]
 
 
 TARGETS = [
@@ -250,7 +244,7 @@ TARGETS = [
     (["10+", "5+", "1+"] * 20, "classes", ["1+", "10+", "5+"]),
     (["8:00", "9:30", "10:00"] * 20, "classes", ["10:00", "8:00", "9:30"]),
     (["5", "x", "7"] * 20, "classes", ["5", "7", "x"]),
-    (AGES, "number", None),  # few rows with different whole numbers
+    ([21, 23, 25, 32, 39, 42, 51, 54, 63, 63], "number", None),  # few rows, mostly different
 ]
 
 
@@ -296,9 +290,8 @@ def test_long_whole_numbers_as_target_are_rounded_with_a_note(run):
 
 def test_a_target_in_a_currency_is_a_number(run):
     write_csv("t.csv", a=range(60), y=[f"${i + 1},500.00" for i in range(60)])
-    code, out, errors = run("train", *T, "--json", *FAST)
-    assert code == 0 and json.loads(out)["task"] == "number"
-    assert "the target 'y': numbers" in errors
+    out, errors = run.ok("train", *T, "--json", *FAST)
+    assert json.loads(out)["task"] == "number" and "the target 'y': numbers" in errors
     assert fastnn.load("m").predict(fastnn.tables.read("t.csv")).max() > 1500
 
 
@@ -374,11 +367,7 @@ def test_data_checks_are_shown_before_training(run):
 def test_the_model_file_is_replaced_at_the_end(run, monkeypatch):
     fastnn.MLP([1, 1]).save("m")
     old = Path("m").read_bytes()
-
-    def fail(descriptor):
-        raise OSError(28, os.strerror(28))
-
-    monkeypatch.setattr(os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", Mock(side_effect=OSError(28, os.strerror(28))))
     code, out, errors = run("train", "people.csv", "--target", "buys", "--out", "m", *FAST)
     assert code == 2 and "Saved" not in out
     assert errors.splitlines()[-1] == f"fastnn train: m: cannot be written: {os.strerror(28)}"
@@ -511,10 +500,7 @@ def test_what_the_estimator_refuses_is_said_in_the_words_of_the_command_line(
     (MemoryError("too much"), "t.csv: too much"),
 ])  # fmt: skip
 def test_errors_of_a_fit_name_the_table(run, tables, monkeypatch, error, message):
-    def fail(*arguments):
-        raise error
-
-    monkeypatch.setattr(TrainingRows, "fit", fail)
+    monkeypatch.setattr(TrainingRows, "fit", Mock(side_effect=error))
     assert run.error("train", *T, *FAST).splitlines()[-1] == f"fastnn train: {message}"
 
 
@@ -640,9 +626,7 @@ def test_rows_of_other_groups_or_weights_are_no_copies(run, quick_recipe):
     ("sklearn", CommandError), ("sklearn.base", CommandError), ("other", ModuleNotFoundError),
 ])  # fmt: skip
 def test_only_a_missing_scikit_learn_needs_its_extra(monkeypatch, package, error):
-    def find(*names):
-        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
-
-    monkeypatch.setattr(builtins, "__import__", find)
+    absent = ModuleNotFoundError(f"No module named {package!r}", name=package)
+    monkeypatch.setattr(builtins, "__import__", Mock(side_effect=absent))
     with pytest.raises(error, match="scikit-learn" if error is CommandError else "other"):
         trained_models.import_estimators()

@@ -446,8 +446,8 @@ def test_a_wrong_number_is_a_row_to_check(run):
     x = np.linspace(-1, 1, 200)
     y = 10 * x
     y[40] = 30
-    first = ["x,y", "", "0.5,"]  # a blank line counts, and a row without a target
-    lines = [*first, *(f"{a:.4f},{b:.4f}" for a, b in zip(x[1:], y[1:]))]
+    # a blank line counts, and a row without a target
+    lines = ["x,y", "", "0.5,", *(f"{a:.4f},{b:.4f}" for a, b in zip(x[1:], y[1:]))]
     Path("t.csv").write_text("\n".join(lines) + "\n")
     report = report_of(run, *Y_TO_M, "--folds", "2", "--hidden", "8", "--skip-missing-target")
     assert [row["place"] for row in report["label_issues"]] == ["line 43"]
@@ -597,15 +597,14 @@ def test_networks_of_a_resumed_training_have_no_curves():
     figure = pytest.importorskip("matplotlib.figure", reason="the extra plot is not installed")
     ax = figure.Figure().subplots()
     train._plot_curves(ax, SimpleNamespace(histories_=[[None, None]]))
-    assert ax.get_title() == "learning curves of the networks"
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("% of the training", "loss")
+    texts = ax.get_title(), ax.get_xlabel(), ax.get_ylabel()
+    assert texts == ("learning curves of the networks", "% of the training", "loss")
     assert not ax.lines and ax.get_legend() is None
     histories = [SimpleNamespace(val_loss=loss) for loss in ([3.0, 1.0, 2.0], [5.0])]
     train._plot_curves(ax, SimpleNamespace(histories_=[[histories[0], None], [histories[1]]]))
     first, second, best, mean = ax.lines
-    assert first.get_xydata().tolist() == [[0, 3], [50, 1], [100, 2]]
-    assert second.get_xydata().tolist() == [[0, 5]]
-    assert best.get_xydata().tolist() == [[50, 1], [0, 5]]
+    points = [line.get_xydata().tolist() for line in (first, second, best)]
+    assert points == [[[0, 3], [50, 1], [100, 2]], [[0, 5]], [[50, 1], [0, 5]]]
     assert mean.get_ydata()[[0, 100, 200]].tolist() == [4, 3, 3.5]
     looks = [(each.get_color(), each.get_alpha(), each.get_linewidth()) for each in ax.lines]
     thin, thick = (plotting.BLUE, 0.25, 0.8), (plotting.BLUE, None, 1.5)

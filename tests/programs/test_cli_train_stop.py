@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import processes
@@ -60,8 +61,7 @@ def test_a_handler_of_sigterm_stays(run, monkeypatch):
     monkeypatch.setattr(signal, "getsignal", lambda number: print)
     interrupt_after(monkeypatch, 1, by=lambda: received.append(signal.SIGTERM))
     monkeypatch.setattr(signal, "signal", lambda *_: pytest.fail("the handler was replaced"))
-    code, _, _ = run("train", *ARGUMENTS)
-    assert code == 0 and received
+    assert run("train", *ARGUMENTS)[0] == 0 and received
 
 
 def test_resume_gives_the_model_of_a_training_that_was_not_stopped(run, monkeypatch):
@@ -89,8 +89,7 @@ def test_resume_refuses_other_rows_and_options(run, monkeypatch):
     assert "--resume continues a fit with the same rows and parameters" in errors
     assert "or leave out --resume" in errors and "resume=" not in errors
     message = "m: does not hold the model that these options train."
-    assert message in run.error(*resume, "--target", "n")
-    assert Path("m").read_bytes() == before
+    assert message in run.error(*resume, "--target", "n") and Path("m").read_bytes() == before
     Path("other").write_text("x")
     assert "other: not a fastnn model" in run.error(*resume, "--out", "other")
 
@@ -103,11 +102,9 @@ def test_ctrl_c_after_the_last_fold_writes_the_model(run, monkeypatch):
 
 
 def test_ctrl_c_before_the_first_fold_writes_the_first_configuration(run, monkeypatch):
-    def interrupt(self, job):
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr("fastnn.tabular.fitting.out_of_fold.OutOfFold.end_job", interrupt)
+        end_job = "fastnn.tabular.fitting.out_of_fold.OutOfFold.end_job"
+        patch.setattr(end_job, Mock(side_effect=KeyboardInterrupt))
         code, _, errors = run("train", *ARGUMENTS)
     done = "Interrupted: m holds 1 of 4 configurations on 1 of 3 folds."
     assert (code, errors) == (130, f"{done}\n{REST}")

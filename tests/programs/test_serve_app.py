@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import tracemalloc
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -169,17 +170,12 @@ def test_methods_and_paths(app):
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyError, ValueError])
 def test_an_error_in_the_server_is_not_shown(monkeypatch, error):
-    model, passed = MLP([3, 2, 1], rng=0), {}
+    model, forward = MLP([3, 2, 1], rng=0), Mock(side_effect=error("n_threads"))
     app = create_app(model, n_threads=1)
-
-    def fail(*arguments, **options):
-        passed.update(options)
-        raise error("n_threads")
-
-    monkeypatch.setattr(model, "forward", fail)
+    monkeypatch.setattr(model, "forward", forward)
     detail = "The server failed; its standard error has the details."
     assert ask(app, "/predict", ROW) == (500, {"detail": detail})
-    assert passed == {"n_threads": 1}
+    assert forward.call_args.kwargs == {"n_threads": 1}
 
 
 # ---- access ----

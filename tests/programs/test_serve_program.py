@@ -275,10 +275,9 @@ def serve(run, models):
     (errno.EADDRNOTAVAIL, "--host ::9 cannot be used (Cannot assign requested address). Pass 127.0"),
 ])  # fmt: skip
 def test_an_address_that_cannot_be_used(serve, monkeypatch, number, message):
-    def fail(*address):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(web_server, "listen", fail)
+    monkeypatch.setattr(
+        web_server, "listen", Mock(side_effect=OSError(number, os.strerror(number)))
+    )
     code, out, errors = serve("b.safetensors", "--host", "::9", "--port", "80")
     assert (code, out) == (2, "") and errors.startswith(f"fastnn serve: {message}")
 
