@@ -187,15 +187,12 @@ def test_python_m_fastnn_is_the_same_command():
 # ---- errors and interruption ----
 
 
+DIVERGED = fastnn.DivergenceError("...", 3, 70)
 ERRORS = [
     (KeyboardInterrupt(), 130, "\nInterrupted."),
     (MemoryError(), 2, "not enough memory. Use a smaller table or a smaller --hidden."),
     (OSError(28, "No space left on device", "a.txt"), 2, "a.txt: No space left on device"),
-    (
-        fastnn.DivergenceError("...", 3, 70),
-        1,
-        "training diverged in epoch 3, step 70. No model was saved.",
-    ),
+    (DIVERGED, 1, "training diverged in epoch 3, step 70. No model was saved."),
 ]
 
 

@@ -256,8 +256,7 @@ def test_what_other_libraries_get(monkeypatch, cls, loss, own, asked):
         options = dict(random_state=7, categorical_features=[1], options={"sample_weight": weight})
         plain = cls(baselines.BaselineTask()).fit(without, y, None).model.got
         by_default = dict(random_state=0, loss="squared_error", categorical_features=None)
-        assert by_default.items() <= plain.items()
-        assert limits == [(1, "openmp"), (None, "openmp")]
+        assert by_default.items() <= plain.items() and limits == [(1, "openmp"), (None, "openmp")]
     assert targets is y and got == options | own
 
 
@@ -276,8 +275,7 @@ def test_targets_and_predictions_of_any_library(options, y, learned, told, expec
     model, seen = baselines.Baseline(baselines.BaselineTask(**options)), [None]
     model.fit_model = lambda X, y, weight: seen.append(y.tolist())
     model.predict_model = lambda X: np.array(told)
-    assert model.fit(X, np.array(y), None).predict(X).tolist() == expected
-    assert seen[-1] == learned
+    assert model.fit(X, np.array(y), None).predict(X).tolist() == expected and seen[-1] == learned
 
 
 READ = {  # numbers, codes, texts and targets

@@ -81,10 +81,10 @@ def test_other_libraries_do_the_same_work(other, module, sizes, batch):
         library.one_row(rows[:1])()
 
 
-@pytest.mark.parametrize(
-    ("n_out", "loss", "output"),
-    [(1, "BCEWithLogitsLoss", "sigmoid"), (2, "CrossEntropyLoss", "softmax")],
-)
+OUTPUTS = [(1, "BCEWithLogitsLoss", "sigmoid"), (2, "CrossEntropyLoss", "softmax")]
+
+
+@pytest.mark.parametrize(("n_out", "loss", "output"), OUTPUTS)
 def test_what_pytorch_gets(monkeypatch, n_out, loss, output):
     """Of a made-up one: PyTorch need not be installed."""
     torch = mock.MagicMock()

@@ -86,9 +86,8 @@ def test_words_of_free_text_have_a_column(run, quick_recipe, command, n_classes)
     assert run("train", "t.csv", "--target", "word", *options)[0] == 0
     options = ("--explain",) * (command == "predict")
     assert run(command, "m", "t.csv", "--out", "out.csv", *options)[0] == 0
-    found = table_of(Path("out.csv").read_text("utf-8"))["words_text"]
     explanation = fastnn.load("m").explain(read("t.csv"))
-    for i, text in enumerate(found):
+    for i, text in enumerate(table_of(Path("out.csv").read_text("utf-8"))["words_text"]):
         words, shares = explanation.words["text"][i]
         shares = shares if n_classes == 2 else shares[:, explanation.predictions[i].argmax()]
         largest = np.abs(shares).argmax()
@@ -105,11 +104,10 @@ def test_other_formats(explained, name):
     assert list(map(str, table["class"].to_pylist())) == ["2", "0"]
 
 
-def test_json(explained):
-    words = "--rows 2,119-120 --json --seed 3 --permutations 240"
-    code, text, _ = explained("c", "table.csv", *words.split())
-    report = json.loads(text)
-    assert code == 0 and report["rows"] == 3 and report["permutations"] == 240
+def test_json(run, models):
+    words = "c.safetensors table.csv --rows 2,119-120 --json --seed 3 --permutations 240"
+    report = json.loads(run.output("explain", *words.split()))
+    assert report["rows"] == 3 and report["permutations"] == 240
     assert (report["scale"], report["background_rows"]) == ("probability", 120)
     model, table = fastnn.load("c.safetensors"), read("table.csv")
     found = model.explain(table.take([1, 118, 119]), n_permutations=240, random_state=3)
@@ -197,10 +195,9 @@ def test_slow_explanations_say_so(explained, monkeypatch):
 
 
 def test_predictions_with_contributions(explained, run):
-    code, text, _ = run("predict", "b.safetensors", "new.csv", "--explain", "--proba")
-    table = table_of(text)
+    table = table_of(run.output("predict", "b.safetensors", "new.csv", "--explain", "--proba"))
     names = ["prediction", "probability_no", "probability_yes", "class", "probability", "base"]
-    assert code == 0 and list(table) == [*names, "contribution_a", "contribution_city"]
+    assert list(table) == [*names, "contribution_a", "contribution_city"]
     assert table["probability"] == table["probability_yes"]
     explained("b", "new.csv", "--out", "out.csv")
     assert table_of(Path("out.csv").read_text("utf-8"))["contribution_a"] == table["contribution_a"]

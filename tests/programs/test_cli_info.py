@@ -10,23 +10,10 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import training_records
 from cli_cases import FAST, each_row, write_csv
 from cli_models import SMALL, pa, pq, report_of, write_people
-from training_records import (
-    DAMAGE,
-    FOLDER,
-    PRINTED_COLUMN,
-    RECORDS,
-    REPORTS,
-    TABLES,
-    TEXTS,
-    card_of,
-    class_record,
-    damaged,
-    model_description,
-    number_record,
-    training_setup,
-)
+from training_records import class_record, model_description, number_record, training_setup
 
 import fastnn
 from fastnn import TabularRegressor, kernels
@@ -184,9 +171,9 @@ def test_a_table_that_train_cannot_use(run):
     203 | 12 | ... and 3 columns more | ... and 2 warnings more
 """)
 def test_a_long_list_ends_with_a_number(columns, checks, columns_more, checks_more):
-    columns = [PRINTED_COLUMN | {"column": f"c{i}"} for i in range(int(columns))]
+    columns = [training_records.PRINTED_COLUMN | {"column": f"c{i}"} for i in range(int(columns))]
     checks = [{"text": f"check {i}"} for i in range(int(checks))]
-    content = TABLES["a number"] | dict(columns=columns, data_checks=checks)
+    content = training_records.TABLES["a number"] | dict(columns=columns, data_checks=checks)
     lines = [*info._format(content, len(columns), 80)]
     assert sum(line.startswith("c") for line in lines) == 201  # and the head
     assert sum(line.startswith("warning ") for line in lines) == 10
@@ -325,9 +312,10 @@ def test_other_files_are_one_line(run, models, name, message):
 # ---- records of trainings ----
 
 
-@pytest.mark.parametrize("name", [name for name in TEXTS if name not in REPORTS])
+@pytest.mark.parametrize("name", sorted(training_records.TEXTS.keys() - training_records.REPORTS))
 def test_printed_lines_and_cards_and_damage_that_does_no_harm_are_those_on_record(name):
-    assert TEXTS[name]() == (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+    text = (training_records.FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+    assert training_records.TEXTS[name]() == text
 
 
 def test_the_lines_about_baselines(monkeypatch):
@@ -344,12 +332,11 @@ def test_the_lines_about_baselines(monkeypatch):
         assert [*text_report.format_baselines(replace(number, baselines=found))] == expected
 
 
-@pytest.mark.parametrize("make", RECORDS.values())
+@pytest.mark.parametrize("make", training_records.RECORDS.values())
 def test_json_holds_the_record(make):
     content = json.loads(json.dumps(make().to_json()))
     found = TrainingRecord.from_json(content | {"of a later version": 1})
-    assert found == make()
-    assert json.dumps(found.to_json()) == json.dumps(content)
+    assert found == make() and json.dumps(found.to_json()) == json.dumps(content)
 
 
 def test_the_json_is_flat():
@@ -387,13 +374,13 @@ def test_a_setup_does_not_read_the_results():
 
 
 @pytest.mark.spread(1)
-@pytest.mark.parametrize("target", RECORDS)
-@pytest.mark.parametrize("value", DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize("target", training_records.RECORDS)
+@pytest.mark.parametrize("value", training_records.DAMAGE.values(), ids=training_records.DAMAGE)
 def test_any_damage_is_found_or_does_no_harm(value, target, run, models, monkeypatch):
     """Nothing in a record makes a command fail."""
     model, path = stored_model.load(f"{target}.safetensors"), f"{target}.safetensors"
     monkeypatch.setattr("fastnn.cli.info.load_model", lambda path: model)
-    for _, content in damaged(RECORDS[target]().to_json(), value):
+    for _, content in training_records.damaged(training_records.RECORDS[target]().to_json(), value):
         model.metadata_ = {records.KEY: json.dumps(content)}
         code, out, errors = run("info", path)
         assert (code, errors) == (0, ""), content
@@ -452,10 +439,10 @@ def test_a_card(run, table, monkeypatch):
 def test_sections_that_a_card_has_not():
     number = number_record()
     alone = replace(number.baselines, models=number.baselines.models[:1], not_trained=[])
-    text = card_of(replace(number, baselines=alone, last_block=None))
+    text = training_records.card_of(replace(number, baselines=alone, last_block=None))
     assert "Baselines" not in text and "order of time" not in text and "last block" not in text
     scores = replace(number.scores, values=number.scores.values | {"r2": 0.0})
-    text = card_of(replace(number, scores=scores))
+    text = training_records.card_of(replace(number, scores=scores))
     assert "- The model is no better than the baseline: " in text
 
 
@@ -465,7 +452,7 @@ def test_a_card_lists_the_100_most_important_columns():
         left_out = {f"l{i}": "--drop" for i in range(n)}
         importances = {f"c{i}": float(i) for i in range(n)}
         model = model_description(importances=importances, score_drops=None, left_out=left_out)
-        text = card_of(number_record(model=model), facts)
+        text = training_records.card_of(number_record(model=model), facts)
         assert ("\n\nThe 100 most important of 101 columns.\n\n" in text) == (n > 100)
         names = [f"c{i}" for i in range(n)] if n == 100 else [f"c{i}" for i in range(100, 0, -1)]
         assert re.findall(r"^\| (c\d+) ", text, re.M) == names and text.count("Left out") == 100
@@ -473,8 +460,7 @@ def test_a_card_lists_the_100_most_important_columns():
 
 def test_a_card_that_cannot_be_written(run, table, monkeypatch):
     report_of(run, *table, "--folds", "1")
-    full = OSError(28, "No space left on device")
-    monkeypatch.setattr("os.fsync", Mock(side_effect=full))
+    monkeypatch.setattr("os.fsync", Mock(side_effect=OSError(28, "No space left on device")))
     message = "fastnn info: card.md: cannot be written: No space left on device\n"
     assert run.error("info", "m.safetensors", "--card", "card.md") == message
 

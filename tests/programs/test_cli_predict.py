@@ -113,8 +113,7 @@ def test_quantiles_have_a_column_each(predict):
     code, out, errors = predict("q", "t.csv")
     assert (code, errors) == (0, "") and out.startswith("quantile_0.1,quantile_0.9\n")
     code, out, errors = predict("q", "t.csv", "--interval", "0.9")
-    assert (code, errors) == (0, "")
-    assert out.startswith("quantile_0.1,quantile_0.9,lower,upper\n")
+    assert (code, errors) == (0, "") and out.startswith("quantile_0.1,quantile_0.9,lower,upper\n")
     assert (numbers_of(out, "lower") < numbers_of(out, "upper")).all()
     model = fastnn.load("q.safetensors")
     model.model_ = replace(model.model_, errors=None)  # of an older version
@@ -150,8 +149,7 @@ def test_categories_of_digits(predict):
     write_csv("t.csv", code=["02", "01", "1"])
     _, out, errors = predict("codes", "t.csv")
     first, second, _ = numbers_of(out)
-    assert first > second
-    assert "column 'code': 1 row with an unknown category, such as '1'" in errors
+    assert first > second and "column 'code': 1 row with an unknown category, such as '1'" in errors
 
 
 def test_unknown_categories_are_counted(predict):
@@ -219,8 +217,7 @@ def test_a_few_rows_get_no_scores(predict):
     for n, has_scores in ((1, False), (19, False), (20, True)):
         Path("few.csv").write_text("".join(lines[: 1 + n]))
         code, out, errors = predict("c", "few.csv")
-        assert code == 0 and len(out.splitlines()) == 1 + n
-        assert ("accuracy" in errors) == has_scores
+        assert code == 0 and len(out.splitlines()) == 1 + n and ("accuracy" in errors) == has_scores
         assert json.loads(predict("c", "few.csv", "--json")[1])["scores"]["rows"] == n
 
 
@@ -317,8 +314,7 @@ def test_json(predict):
 
 def test_dates_in_json(predict):
     write_csv("t.csv", a=[1], city=["Rom"], b=["yes"])
-    table = read("t.csv")
-    pq.write_table(table.append_column("day", pa.array([19_000], pa.date32())), "t.parquet")
+    pq.write_table(read("t.csv").append_column("day", pa.array([19_000], pa.date32())), "t.parquet")
     report = json.loads(predict("b", "t.parquet", "--json", "--keep", "day")[1])
     assert report["predictions"]["day"] == ["2022-01-08"]
 
@@ -382,8 +378,7 @@ def error_of(run, *arguments):
     """The message of a command that must fail with one line and leave no file."""
     before = sorted(os.listdir())
     code, out, errors = run("predict", *arguments)
-    assert (code, out, errors.count("\n")) == (2, "", 1)
-    assert sorted(os.listdir()) == before
+    assert (code, out, errors.count("\n"), sorted(os.listdir())) == (2, "", 1, before)
     assert errors.startswith("fastnn predict: ")
     return errors.removeprefix("fastnn predict: ").rstrip("\n")
 

@@ -87,8 +87,7 @@ def test_a_folder(predict):
     assert folder[1].replace('"rows",', '"t.parquet",', 1) == file[1]
     code, _, errors = predict(N, "rows", "--out", "rows/1.parquet")
     assert code == 2 and "--out would overwrite an input file" in errors
-    a = [*["1"] * 70, *[""] * 20, "one", *[""] * 29]
-    rows = table().set_column(1, "a", pa.array(a))
+    rows = table().set_column(1, "a", pa.array([*["1"] * 70, *[""] * 20, "one", *[""] * 29]))
     pq.write_table(rows.slice(0, 70), "rows/0.parquet")
     pq.write_table(rows.slice(70), "rows/1.parquet")
     code, out, errors = predict(B, "rows")
@@ -129,8 +128,7 @@ def test_an_error_in_the_last_part_changes_no_file(predict, monkeypatch):
     code, printed, errors = predict(B, "t.parquet", "--out", "o.csv")
     assert (code, printed) == (2, "") and "o.csv: cannot be written: No space" in errors
     assert len(calls[1]) == len(before) + 1  # the first part is in a temporary file
-    assert Path("o.csv").read_text(encoding="utf-8") == "old"
-    assert sorted(os.listdir()) == before
+    assert Path("o.csv").read_text(encoding="utf-8") == "old" and sorted(os.listdir()) == before
 
 
 def test_options_that_do_not_fit(predict):

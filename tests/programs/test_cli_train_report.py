@@ -15,18 +15,12 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import training_records
 from browser import Browser, needs_chromium
 from cli_cases import FAST, each_row, write_csv
 from cli_models import interrupt_after, write_people, write_targets
 from picture_layout import checked_pictures
-from training_records import (
-    FOLDER,
-    REPORTS,
-    class_record,
-    model_description,
-    number_record,
-    report_texts,
-)
+from training_records import class_record, model_description, number_record
 
 pytest.importorskip("matplotlib", reason="the extra plot is not installed")
 
@@ -150,8 +144,7 @@ def test_a_page_is_valid_and_loads_nothing(page_of, target):
     assert {*re.findall(r"url\(.([^)]*)\)", page.source)} <= {*page.ids}
     assert not page.tags & {"script", "iframe", "object", "embed", "link", "img", "form"}
     assert "default-src 'none'" in html.unescape(page.source)
-    assert "prefers-color-scheme: dark" in page.source
-    assert len(page.source) < 300_000
+    assert "prefers-color-scheme: dark" in page.source and len(page.source) < 300_000
     results = {"two": "Classes|Thresholds", "many": "Classes", "number": "Errors|Intervals"}[target]
     headings = re.findall(r"<h2 id=\"\w+\">([^<]*)</h2>", page.source)
     shown = [each for each in headings if each not in ("Rows to check", "Effects of the columns")]
@@ -345,8 +338,7 @@ def test_the_report_needs_its_packages_before_training(run, monkeypatch, package
     monkeypatch.setattr(target, lambda name: None if name == package else find(name))
     code, _, errors = run("train", "t.csv", "--target", "y", "--out", "m", "--report", "r.html")
     assert code == 2 and errors.count("\n") == 1
-    assert f'Run: python -m pip install "fastnn-mlp[{extra}]"' in errors
-    assert not Path("m").exists()
+    assert f'Run: python -m pip install "fastnn-mlp[{extra}]"' in errors and not Path("m").exists()
 
 
 @pytest.mark.usefixtures("without_charts")
@@ -395,12 +387,9 @@ def test_columns_are_summarized(quick_recipe):
     assert {each.label: each.kind for each in found} == kinds and [*kinds] == [*table]
     assert [s.missing for s in found] == pytest.approx([1 / 40, 1 / 40, 0, 2 / 40, 0])
     assert [s.n_distinct for s in found] == [39, 4, 20, 38, 1]
-    assert [s.text for s in found[:2]] == [
-        "1 to 39, median 20",
-        f"{21 * 'a'}... 48 %, b 25 %, c 15 %, ...",
-    ]
-    assert found[3].text == f"such as {21 * 'n'}..."
-    assert found[2].text == "2026-01-01 to 2026-01-20, median 2026-01-11"
+    texts = ["1 to 39, median 20", f"{21 * 'a'}... 48 %, b 25 %, c 15 %, ..."]
+    texts += ["2026-01-01 to 2026-01-20, median 2026-01-11", f"such as {21 * 'n'}..."]
+    assert [s.text for s in found[:4]] == texts
 
 
 @pytest.mark.parametrize(("most", "text"), [(9999, "2000"), (1e4, "2,500"), (150_000, "40,000")])
@@ -414,8 +403,7 @@ def test_large_numbers_of_a_chart_have_commas(most, text):
 
 
 def test_shares_have_few_digits():
-    shares = 0, 0.0004, 0.001, 0.0456, 0.456, 0.9996, 1
-    texts = " | ".join(map(table_file.format_share, shares))
+    texts = " | ".join(map(table_file.format_share, (0, 0.0004, 0.001, 0.0456, 0.456, 0.9996, 1)))
     assert texts == "0 % | < 0.1 % | 0.1 % | 4.6 % | 46 % | > 99.9 % | 100 %"
 
 
@@ -434,8 +422,7 @@ def test_a_command_stays_the_same_in_bash():
 def test_texts_of_tables_are_escaped_and_printable():
     """In texts and attributes, also in HTML that is made of them."""
     bad = "<b>\x00\"&'\u202e\nb"
-    cells = [bad, markup("<i>{}</i>", bad), markup("{:.1f}", 1.25)]
-    shown = table(bad, ["a", "#n", "c"], [cells])
+    shown = table(bad, ["a", "#n", "c"], [[bad, markup("<i>{}</i>", bad), markup("{:.1f}", 1.25)]])
     source = page_with(section("rows", bad, text=bad, rows=shown), title=bad)
     good = "&lt;b&gt;\ufffd&#34;&amp;&#39;\ufffd\nb"
     assert "<b>" not in source and "\x00" not in source and "\u202e" not in source
@@ -568,8 +555,7 @@ def test_confusions_of_some_classes_are_beside_the_matrix(n):
 
 
 def test_the_words_that_matter_most():
-    words = [f"w{i}" for i in range(15)]
-    found = model_sections._words_of_output([(words, np.arange(-1.0, 14))])
+    found = model_sections._words_of_output([([f"w{i}" for i in range(15)], np.arange(-1.0, 14))])
     assert found == [", ".join(f"w{i} +{i - 1}.00" for i in range(14, 2, -1)), "w0 -1.00"]
 
 
@@ -579,9 +565,10 @@ def test_both_ends_of_a_range_have_the_same_digits():
     assert texts == [zeros, "-1,234 to 1", "9.5 to 10.0", "-0.500 to 0.250"]
 
 
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", training_records.REPORTS)
 def test_the_texts_and_charts_of_a_page_are_those_on_record(name):
-    assert report_texts(name) == (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+    text = (training_records.FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+    assert training_records.report_texts(name) == text
 
 
 @pytest.mark.parametrize("facts", [dict(n_networks=0), dict(n_networks=2, n_background=0)])

@@ -148,8 +148,8 @@ def test_the_test_has_whole_groups_and_no_class_or_group_that_is_new(capsys):
     assert DAY[train].max() < DAY[test].min() and not set(groups[train]) & set(groups[test])
     left_out = N - len(train) - len(test)
     assert f"{left_out} of 120 rows are neither trained on nor tested" in capsys.readouterr().err
-    new = np.where(DAY >= 24, 6 + groups, groups)  # all groups of the test are new
-    train, test = split(test_size=0.2, times=DAY, groups=new)
+    # all groups of the test are new
+    train, test = split(test_size=0.2, times=DAY, groups=np.where(DAY >= 24, 6 + groups, groups))
     assert len(test) == 24 and len(train) == 96
     labels = np.where(DAY == 29, "c", np.where(groups > 2, "a", "b"))
     train, test = split(test_size=0.2, times=DAY, is_number=False, labels=labels)
@@ -301,8 +301,7 @@ def test_a_large_table_is_learned(run, people, data, target, quick_recipe):
 def test_the_screen_of_parts(run, people):
     out = run.output("train", "people", *QUICK, "--window", "300", "--report", "r.html")
     lines = out.splitlines()
-    assert max(map(len, lines)) <= 80
-    assert lines[0] == "people: 600 rows, 6 columns"
+    assert max(map(len, lines)) <= 80 and lines[0] == "people: 600 rows, 6 columns"
     assert lines[2].startswith("sample      2") and "decide about the columns" in lines[2]
     assert "rows in memory decide" in Path("r.html").read_text()
 
@@ -336,8 +335,7 @@ def test_missing_targets_are_left_out(run, people):
 def test_a_text_among_numbers_is_missing(run, people):
     table = read("people.csv")
     age = [str(a or "") for a in table["age"].to_pylist()]
-    sample = large_table.sample_numbers(N_PEOPLE, 100)
-    row = int(np.setdiff1d(np.arange(450, N_PEOPLE), sample)[-1])
+    row = int(np.setdiff1d(np.arange(450, N_PEOPLE), large_table.sample_numbers(N_PEOPLE, 100))[-1])
     age[row] = "unknown age"
     write_parquet(table, age=age)
     code, _, errors = run("train", "people", *QUICK, "--window", "100", "--folds", "2")
@@ -347,11 +345,9 @@ def test_a_text_among_numbers_is_missing(run, people):
 
 
 def test_a_wrong_value_of_the_sample_is_located(run, people):
-    table = read("people.csv")
-    row = int(large_table.sample_numbers(N_PEOPLE, 100)[-1])
     age = ["1"] * N_PEOPLE
-    age[row] = "unknown age"
-    write_parquet(table, age=age)
+    age[large_table.sample_numbers(N_PEOPLE, 100)[-1]] = "unknown age"
+    write_parquet(read("people.csv"), age=age)
     arguments = ("train", "people.parquet", *QUICK, "--date", "age", "--window", "100")
     assert "--date names the column 'age', which holds '1'" in run.error(*arguments)
 
@@ -382,8 +378,7 @@ def test_interrupted_and_resumed(run, people, interrupt_after_a_fold, quick_reci
     people | 300 --baselines | --baselines needs all rows in memory,
 """)
 def test_wrong_windows(run, people, data, window, message):
-    options = f"--hidden 8 --folds 5 --window {window}".split()
-    code, _, errors = run("train", data, *BUYS, *options)
+    code, _, errors = run("train", data, *BUYS, *f"--hidden 8 --folds 5 --window {window}".split())
     assert code == 2 and errors.startswith(f"fastnn train: {message}") and "Traceback" not in errors
 
 
@@ -456,10 +451,9 @@ def test_partitions_of_hive(run, monkeypatch):
     assert run("train", "h", *Y_TO_M)[0] == 0
     record = TrainingRecord.from_json(read_json(stored_model.load("m")))
     assert record.model.kinds == {"x": "number", "city": "category"}
-    whole = run("predict", "m", "h")[1]
     run.ok("train", "h", "--target", "y", "--out", "s", *FAST, "--window", "40")
     assert read_setup(stored_model.load("s")).sample
-    assert whole.count("\n") == 2 * HALF + 1
+    assert run("predict", "m", "h")[1].count("\n") == 2 * HALF + 1
     assert run("predict", "s", "h", "--keep", "city")[1].count("\n") == 2 * HALF + 1
     out = run.output("predict", "s", "h", "--keep", "city,x")
     assert [line.split(",")[0] for line in out.split()[1:]] == sorted(CITY)

@@ -110,8 +110,7 @@ def test_ctrl_c_before_the_first_fold_writes_the_first_configuration(run, monkey
     assert (code, errors) == (130, f"{done}\n{REST}")
     text = " ".join(run("info", "m")[1].split())
     assert ": 1 of 4 configurations on 1 of 3 folds, 1 network," in text
-    assert run("train", *ARGUMENTS, "--resume")[0] == 0
-    assert fastnn.load("m").n_folds_remaining_ == 0
+    assert run("train", *ARGUMENTS, "--resume")[0] == 0 == fastnn.load("m").n_folds_remaining_
 
 
 def test_ctrl_c_before_the_first_network_writes_no_file(run, monkeypatch):
@@ -132,8 +131,7 @@ def test_a_signal_is_ctrl_c(run):
         assert process.stderr.readline().startswith("fold ")
         process.send_signal(signal.SIGINT)
         out, errors = process.communicate(timeout=processes.LIMIT)
-    assert process.returncode == 130
-    assert "Traceback" not in errors and " folds.\n" in errors
+    assert process.returncode == 130 and "Traceback" not in errors and " folds.\n" in errors
     assert "Saved m (" in out and fastnn.load("m").n_folds_remaining_ > 0
 
 

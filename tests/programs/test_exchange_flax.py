@@ -17,8 +17,8 @@ def dense(n_in, n_out, **more):
 def test_layers_have_the_order_of_their_numbers():
     sizes = [3, *range(4, 15)]
     layers = {f"Dense_{i}": dense(*sizes[i : i + 2]) for i in range(11)}
-    shuffled = dict(sorted(layers.items()))  # Dense_10 comes before Dense_2
-    net = fastnn.from_flax({"params": shuffled}, "tanh")
+    # Dense_10 comes before Dense_2
+    net = fastnn.from_flax({"params": dict(sorted(layers.items()))}, "tanh")
     assert net.layer_sizes == tuple(sizes) and not net.bias
     named = {"in": dense(3, 4, bias=np.ones(4, np.float32)), "block": {"out": dense(4, 1)}}
     net = fastnn.from_flax(named, ["relu"], "sigmoid", rng=0)
@@ -58,11 +58,10 @@ def test_nnx():
 
 
 INNER, V = {"params": dense(3, 2)}, np.ones(2)
-CONVOLUTION = {"Conv_0": {"kernel": np.ones((3, 3, 1, 8))}}
 WRONG = [
     ([KERNEL], TypeError, "params must be a mapping of the parameters of layers, got list"),
     ({}, ValueError, "params has no layer with a kernel"),
-    (CONVOLUTION, ValueError, r"layer Conv_0 .*\(3, 3, 1, 8\)"),
+    ({"Conv_0": {"kernel": np.ones((3, 3, 1, 8))}}, ValueError, r"layer Conv_0 .*\(3, 3, 1, 8\)"),
     ({"a": dense(2, 2, bias=np.ones(3))}, ValueError, r"layer a .* bias of shape \(3,\)"),
     ({"params": {"a": dense(2, 2, scale=V)}}, ValueError, r"^layer a of .* \['scale'\], too"),
     ({"a": {"scale": KERNEL}}, ValueError, r"params has a\.scale\. Pass the parameters"),

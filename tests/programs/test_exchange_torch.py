@@ -36,8 +36,7 @@ def test_there_and_back(activation, bias, dtype):
     net = fastnn.MLP([3, 6, 5, 4], hidden, output, bias, dtype, rng=1, dropout=(0.5, 0.0, 0.25))
     before = torch.random.get_rng_state()
     module = net.to_torch()
-    assert torch.equal(torch.random.get_rng_state(), before)
-    assert not module.training
+    assert torch.equal(torch.random.get_rng_state(), before) and not module.training
     assert_same_predictions(net, module)
     again = fastnn.from_torch(module)
     assert (repr(again), again.dropout, again.bias) == (repr(net), net.dropout, net.bias)
@@ -48,8 +47,7 @@ def test_there_and_back(activation, bias, dtype):
 
 def test_a_module_can_be_pickled_and_trained():
     module = pickle.loads(pickle.dumps(fastnn.MLP([3, 4, 1], "exponential", rng=0).to_torch()))
-    loss = module(torch.zeros(2, 3)).sum()
-    loss.backward()
+    module(torch.zeros(2, 3)).sum().backward()
     assert module[0].bias.grad is not None
 
 

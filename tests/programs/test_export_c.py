@@ -70,9 +70,8 @@ def test_networks(networks, name):
 @pytest.mark.parametrize("build", BUILDS)
 def test_estimators(kind, build, tmp_path):
     cases = getattr(export_cases, kind)()
-    results = compiled(tmp_path, cases, BUILDS[build])
-    for name, case in cases.items():
-        check(case, *results[name])
+    for name, result in compiled(tmp_path, cases, BUILDS[build]).items():
+        check(cases[name], *result)
 
 
 @pytest.mark.filterwarnings("ignore:y holds only the class")
@@ -335,8 +334,7 @@ def stacks(tmp_path, model, **options):
 @needs_gcc
 def test_the_stack_is_as_large_as_the_macro_says(tmp_path):
     stack, used = stacks(tmp_path, fastnn.MLP([3, 70, 200, 90, 1], rng=0))
-    assert 4 * (90 + 200) <= stack <= 4 * (90 + 200) + 100
-    assert used["model_network0"] <= stack + 100
+    assert 4 * (90 + 200) <= stack <= 4 * (90 + 200) + 100 and used["model_network0"] <= stack + 100
 
 
 STACKS = [("text_two", "model_predict"), ("text_pairs", "model_interval")]

@@ -117,8 +117,7 @@ def test_c_functions_stay_in_their_arrays(tmp_path):
 
 @needs_gcc
 def test_an_invalid_input_is_refused(tmp_path):
-    net = fastnn.MLP([3, 4, 2], "tanh", rng=0)
-    export.c(net, tmp_path / "net.c", derivatives=2)
+    export.c(fastnn.MLP([3, 4, 2], "tanh", rng=0), tmp_path / "net.c", derivatives=2)
     library = ctypes.CDLL(compile_files(tmp_path, ["net"], ["-O1"]))
     x, y = np.float32([0, np.nan, np.inf]), np.full(2, 7, "float32")
     rest = np.full((3, 18), 7, "float32")
@@ -130,10 +129,9 @@ def test_an_invalid_input_is_refused(tmp_path):
 
 @needs_gcc
 def test_the_stack_holds_the_derivatives(tmp_path):
-    net = fastnn.MLP([6, 70, 200, 3], "tanh", rng=0)
     for order in (1, 2):
         path = tmp_path / f"net{order}.c"
-        export.c(net, path, derivatives=order)
+        export.c(fastnn.MLP([6, 70, 200, 3], "tanh", rng=0), path, derivatives=order)
         stack = int(re.search(r"#define NET\d_STACK (\d+)", path.read_text())[1])
         command = [c_program.GCC, "-std=c99", "-O1", "-fstack-usage", "-fno-inline", "-c", path]
         subprocess.run(command, cwd=tmp_path, check=True)

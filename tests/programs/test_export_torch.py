@@ -36,8 +36,7 @@ def test_a_classifier(path):
     clf = fastnn.MLPClassifier((4,), solver="lbfgs", random_state=0).fit(X, np.arange(40) % 3)
     export.torch(clf, path)
     metadata, arrays = read(path)
-    assert json.loads(metadata["classes"]) == [0, 1, 2]
-    assert arrays["2.weight"].shape == (3, 4)
+    assert json.loads(metadata["classes"]) == [0, 1, 2] and arrays["2.weight"].shape == (3, 4)
 
 
 def test_other_models_are_refused(path, quick_recipe):

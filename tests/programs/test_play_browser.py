@@ -109,12 +109,10 @@ def test_the_copied_code_has_the_parameters_of_the_page(page, tmp_path, monkeypa
     page.set("#batch", 7)
     page.click("#epoch")
     page.click("#epoch")
-    last = paused["step"] + 10
-    paused = frame_when(page, lambda now: now["step"] > last)
+    paused = frame_when(page, lambda now: now["step"] > paused["step"] + 10)
     page.click("#copy-python")
-    code = page.wait_until("document.getElementById('code').value")
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "copied.py", "exec"), {})
+    exec(compile(page.wait_until("document.getElementById('code').value"), "copied.py", "exec"), {})
     assert_are_weights_of(paused, "network.safetensors")
 
 
@@ -257,15 +255,14 @@ def controls_of(page):
 def assert_tab_reaches_every_control(page):
     from selenium.webdriver import Keys
 
+    focused = "[document.activeElement, getComputedStyle(document.activeElement).outlineStyle]"
     page.run("document.body.focus()")
     expected, seen = [], set()
     while expected != (now := controls_of(page)):  # the page may still add some
         expected, seen = now, set()
         for _ in range(len(expected) + 5):
             page.press(Keys.TAB)
-            element, outline = page.run(
-                "[document.activeElement, getComputedStyle(document.activeElement).outlineStyle]"
-            )
+            element, outline = page.run(focused)
             if element.tag_name != "body":
                 assert outline != "none", element.get_attribute("outerHTML")
                 seen.add(element)

@@ -30,8 +30,7 @@ def site(tmp_path_factory):
     shutil.copy(DOCS / "images" / "replay.png", folder)
     (folder / "index.md").write_text(PAGE)
     options = "extensions = ['myst_parser', 'replay']\nhtml_theme = 'basic'\n"
-    source = f"import sys\nsys.path.insert(0, {str(DOCS)!r})\n{options}"
-    (folder / "conf.py").write_text(source)
+    (folder / "conf.py").write_text(f"import sys\nsys.path.insert(0, {str(DOCS)!r})\n{options}")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", str(folder), str(folder / "html")]
     subprocess.run(command, check=True)
     return (folder / "html" / "index.html").as_uri()

@@ -678,8 +678,8 @@ def test_a_tab_trains_stops_and_opens_a_network():
     tab = GridTraining(DataSource(Settings(data="points", test=0.0), points), "seeds")
     first = tab.frame()
     sizes = [len(base64.b64decode(each["surface"])) for each in first["surfaces"]]
-    assert (sizes, first["epoch"]) == ([24**2] * 100, 0)
-    assert tab.command({"do": "open", "network": 9})["step"] == 0
+    opened = tab.command({"do": "open", "network": 9})
+    assert (sizes, first["epoch"], opened["step"]) == ([24**2] * 100, 0, 0)
     tab.command({"do": "stop", "epochs": 8})
     tab.command({"do": "play"})
     assert tab.frame()["epoch"] == 6

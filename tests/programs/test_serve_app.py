@@ -85,8 +85,7 @@ def test_a_long_body_is_read_in_part():
     """A client sees the answer while it sends, or before it if it waits for it."""
     waits = {"expect": "100-continue"}
     for size, others, n_read in (0, {}, 21), (1000, {}, 21), (1000, waits, 0), (100, waits, 21):
-        headers = {"content-length": str(size)} | others
-        request = Request(set_event(), n_parts=30, **headers)
+        request = Request(set_event(), n_parts=30, **{"content-length": str(size)} | others)
         text = "The body has more than 100 bytes. Send several requests."
         assert asyncio.run(send(Bodies(100), request)) == (413, f"{text} {{'Connection': 'close'}}")
         assert request.n_read == n_read
@@ -129,8 +128,7 @@ def test_bodies_that_are_too_large_are_not_held_until_they_end():
         may_end.set()
         return held, status, [status for status, _ in await asyncio.gather(*tasks)]
 
-    assert asyncio.run(send_all()) == (0, 200, [413] * 10)
-    assert bodies.n_held == 0
+    assert asyncio.run(send_all()) == (0, 200, [413] * 10) and bodies.n_held == 0
 
 
 def test_a_body_is_in_memory_once():
@@ -163,9 +161,8 @@ def test_methods_and_paths(app):
     assert (status, reply["detail"]) == (404, f"There is no '/predict/'. The paths are {paths}.")
     assert {*paths.split(", ")} == {"/", "/openapi.json", *ask(app, "/openapi.json")[1]["paths"]}
     assert ask(app, "/health") == (200, {"status": "ok"})
-    status, reply = ask(app, "/predict", ROW, headers={"Content-Encoding": "gzip"})
-    assert status == 415
-    assert ask(app, "/predict", ROW, headers={"Content-Encoding": "identity"})[0] == 200
+    for encoding, status in ("gzip", 415), ("identity", 200):
+        assert ask(app, "/predict", ROW, headers={"Content-Encoding": encoding})[0] == status
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyError, ValueError])
@@ -282,8 +279,7 @@ def test_an_error_of_a_batch_is_that_of_the_wrong_request():
         return [request.upper() for request in requests]
 
     a, b, c = answers(predict, [("a", 1), ("b", 1), ("c", 1)])
-    assert (a, c) == ("A", "C") and isinstance(b, ValueError)
-    assert calls[0] == ["a", "b", "c"]
+    assert (a, c) == ("A", "C") and isinstance(b, ValueError) and calls[0] == ["a", "b", "c"]
 
 
 def test_too_many_rows_wait():

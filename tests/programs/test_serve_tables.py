@@ -78,8 +78,7 @@ def random_requests(n, seed, right=False):
 
     def value(name):
         values = VALUES[name]
-        k = len(values) if not right and draw.random() < 0.15 else 2
-        return values[draw.integers(k)]
+        return values[draw.integers(len(values) if not right and draw.random() < 0.15 else 2)]
 
     lengths = draw.integers(1, 4, n)
     return [[{name: value(name) for name in VALUES} for _ in range(k)] for k in lengths]
@@ -154,10 +153,9 @@ def test_rows_columns_and_one_row(fitted):
 def test_quantiles(fitted):
     app = served(fitted, "quantiles")
     status, reply = ask(app, "/predict", ROW)
-    assert status == 200
     model = load(fitted, "quantiles")
     expected = dict(zip(("quantile_0.1", "quantile_0.9"), model.predict([ROW])[0], strict=True))
-    assert reply["predictions"] == [expected]
+    assert (status, reply["predictions"]) == (200, [expected])
     parameters = ask(app, "/openapi.json")[1]["paths"]["/predict"]["post"]["parameters"]
     between = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
     assert [each["schema"] for each in parameters] == [between, {"type": "boolean"}]
@@ -186,19 +184,14 @@ def test_a_model_of_an_array(fitted):
 # ---- wrong and odd rows ----
 
 
-MISSING = "The request has no columns 'price', 'city', 'code', 'day', 'since', but the"
-MIXED = "Column 'area' of the request mixes types, such as numbers and"
-SOON = "Column 'day' holds 'soon' in row 0, which is not a date like those"
-
-
 WRONG_ROWS = [
-    ({"area": 60}, MISSING),
+    ({"area": 60}, "The request has no columns 'price', 'city', 'code', 'day', 'since', but the"),
     ([], None),
     ([ROW, {"area": 5}], None),  # missing values, as in predict
     (ROW | {"area": "big"}, "Column 'area' holds 'big' in row 0, which is not a number. Correct"),
     (ROW | {"area": [1]}, "Column 'area' holds values of type list"),
-    ([ROW, ROW | {"area": "1"}], MIXED),
-    (ROW | {"day": "soon"}, SOON),
+    ([ROW, ROW | {"area": "1"}], "Column 'area' of the request mixes types, such as numbers and"),
+    (ROW | {"day": "soon"}, "Column 'day' holds 'soon' in row 0, which is not a date like those"),
     ([[1]], "Row 0 is an array, but an object is expected."),
     (5, "The body is 5. Send a row such as"),
     ({"area": [1, 2], "city": ["Rom"]}, "Column 'city' has 1 value, but column 'area' has 2."),
@@ -260,9 +253,8 @@ def test_explanations_are_those_of_explain(fitted, name):
     requests = [[ROW], [ROW | {"city": "Paris"}, ROW | {"area": 70}], [ROW | {"area": "?"}]]
     for rows, (status, reply) in zip(requests, predict_all(app, requests, "?explain=true")):
         assert status == 200
-        found = [row["explanation"] for row in reply["predictions"]]
         expected = model.explain(rows)
-        for i, explanation in enumerate(found):
+        for i, explanation in enumerate(row["explanation"] for row in reply["predictions"]):
             assert explanation["scale"] == expected.scale
             contributions = dict(zip(expected.columns, expected.values[i].tolist()))
             assert explanation["contributions"] == contributions
@@ -282,11 +274,8 @@ def test_explanations_have_the_words_of_free_text():
     assert words == ["no", "Rom", "\x9b"] and shares[1] > 0.1
     found = reply["predictions"][0]["explanation"]["words"]
     assert found == {"remark": dict(zip(words, shares.tolist()))}
-    for query, n_bytes, status in (
-        ("?explain", 10**6, 200),
-        ("?explain", 10**6 + 1, 413),
-        ("", 10**7, 200),
-    ):
+    limits = ("?explain", 10**6, 200), ("?explain", 10**6 + 1, 413), ("", 10**7, 200)
+    for query, n_bytes, status in limits:
         body = b'{"remark": "no"}'.ljust(n_bytes)
         assert ask(create_app(model), f"/predict{query}", body)[0] == status
 
