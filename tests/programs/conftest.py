@@ -1,9 +1,16 @@
-"""The folder of models that commands read."""
+"""Random numbers, and the folder of models that commands read."""
 
 import os
 import shutil
 
+import numpy as np
 import pytest
+
+
+@pytest.fixture
+def rng():
+    """The random numbers of small tables: those of the seed 0."""
+    return np.random.default_rng(0)
 
 
 @pytest.fixture(scope="session")

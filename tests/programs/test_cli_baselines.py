@@ -148,8 +148,7 @@ def test_libraries_that_are_not_installed_are_noted(run, monkeypatch):
 
 @pytest.mark.parametrize("loss", [None, "squared_error", "absolute_error", "poisson"])
 @pytest.mark.parametrize("n_numbers, n_categories", [(1, 0), (0, 1), (1, 1)])
-def test_linear_models_learn(loss, n_numbers, n_categories):
-    rng = np.random.default_rng(0)
+def test_linear_models_learn(rng, loss, n_numbers, n_categories):
     numbers, codes = rng.normal(size=(300, n_numbers)), rng.integers(-1, 3, (300, n_categories))
     z = 2 * numbers.sum(axis=1) + codes.sum(axis=1)
     y = {None: (z > 1).astype(int), "poisson": np.exp(z)}.get(loss, z)
@@ -165,10 +164,9 @@ def test_linear_models_learn(loss, n_numbers, n_categories):
 @pytest.mark.slow("test_baselines_are_scored_on_the_rows_of_the_model trains scikit-learn's")
 @pytest.mark.parametrize("library", ["lightgbm", "catboost"])
 @pytest.mark.parametrize("loss", [None, "squared_error", "absolute_error", "poisson"])
-def test_other_libraries_learn(library, loss):
+def test_other_libraries_learn(rng, library, loss):
     pytest.importorskip(library, reason=f"{library} is not installed")
     cls = baselines.LightGBM if library == "lightgbm" else baselines.CatBoost
-    rng = np.random.default_rng(0)
     numbers, codes = rng.normal(size=(300, 1)), rng.integers(-1, 3, (300, 1))
     numbers[::9] = np.nan
     X = BaselineInputs(numbers, codes, [3])

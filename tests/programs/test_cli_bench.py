@@ -200,36 +200,18 @@ def test_missing_libraries_are_named(run, small, monkeypatch):
     assert code == 0 and "\nnot installed  scikit-learn, PyTorch\n" in out
 
 
-class Child:
-    """A benchmark in a new process that Ctrl-C stops; it may be too busy to end."""
-
-    def __init__(self, command, env):
-        self.calls = []
-        Child.last = self
-
-    def wait(self, *seconds):
-        self.calls.append(seconds)
-        if not seconds:
-            raise KeyboardInterrupt
-        if Child.is_busy:
-            raise bench.subprocess.TimeoutExpired("", *seconds)
-
-    def terminate(self):
-        self.calls.append("terminate")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        return False
-
-
 @pytest.mark.parametrize("is_busy", [True, False])
 def test_ctrl_c_ends_the_new_process(monkeypatch, is_busy):
-    monkeypatch.setattr(bench.subprocess, "Popen", Child)
-    Child.is_busy = is_busy
+    """Also one that is too busy to end."""
+    start = mock.MagicMock()
+    child = start.return_value.__enter__.return_value
+    child.wait.side_effect = (
+        KeyboardInterrupt,
+        bench.subprocess.TimeoutExpired("", 2) if is_busy else 0,
+    )
+    monkeypatch.setattr(bench.subprocess, "Popen", start)
     assert bench._rerun_single_threaded(1.0, False) == 130
-    assert Child.last.calls == [(), (2,), "terminate"]
+    assert child.mock_calls == [mock.call.wait(), mock.call.wait(2), mock.call.terminate()]
 
 
 @pytest.mark.parametrize(("stream", "shown"), [(Terminal, "text\r    \r"), (io.StringIO, "")])

@@ -204,9 +204,8 @@ def test_other_classes_are_refused(compare):
     assert (code, err) == (2, f"fastnn compare: {message} 'maybe', 'no'. {advice}\n")
 
 
-def test_classes_that_are_numbers_in_one_model_and_texts_in_the_other(compare):
+def test_classes_that_are_numbers_in_one_model_and_texts_in_the_other(compare, rng):
     """They are sorted otherwise: 9 < 10, but "10" < "9"."""
-    rng = np.random.default_rng(0)
     m = rng.integers(8, 12, 300)
     table = {"a": (m + rng.normal(0, 0.1, 300)).tolist(), "m": m.tolist()}
     write_csv("months.csv", **table)

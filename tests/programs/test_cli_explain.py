@@ -54,8 +54,7 @@ def test_numbers_add_up_in_a_file(explained):
     assert_allclose(numbers["contribution_a"], expected.values[:, 0], rtol=1e-6)
 
 
-def test_the_middle_quantile_is_explained(explained):
-    rng = np.random.default_rng(0)
+def test_the_middle_quantile_is_explained(explained, rng):
     write_csv("t.csv", x=rng.normal(size=60), y=rng.normal(size=60))
     loss = fastnn.losses.Quantile((0.1, 0.9))
     model = fastnn.TabularRegressor(1, hidden_layer_sizes=4, random_state=0, loss=loss)

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from cli_cases import cells
+from cli_cases import each_row
 
 import fastnn
 
@@ -74,31 +74,29 @@ def test_estimators_for_tables(export, tmp_path, quick_recipe):
     assert code == 2 and "--interval 0.99 needs at least 99 held-out rows, got 30." in errors
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    cells("""
-        net.safetensors | no file to write. Pass --c FILE or --casadi FILE or --onnx FILE or
-          --torch FILE.
-        net.safetensors --casadi net.c --derivatives 1 | --derivatives are of a C file. Pass --c
-        net.safetensors --onnx net.onnx --interval 0.9 | --interval is of a C file. Pass --c FILE
-        net.safetensors --c net.c --interval 0.9 | --interval 0.9 needs an MLPRegressor or a
-          TabularRegressor, but the model is a network. Leave --interval out.
-        net.safetensors --c net.c --interval 1 | --interval
-        net.safetensors --casadi net.c --name a-b | --name must be a C identifier, such as digits
-        net.safetensors --onnx net.onnx --name a | --name is the name in a C file. Pass --c
-        net.safetensors --c my-net.c | --name must be a C identifier, such as digits, got 'my-net'.
-          By default it is the name of the file; pass --name digits, for example.
-        net.safetensors --c net.safetensors | net.safetensors: --c would overwrite the model. Choose
-          another name.
-        net.safetensors --onnx ./net.safetensors | --onnx would overwrite the model.
-        net.safetensors --onnx net.onnx | needs the package onnx. Run: pip install "fastnn-mlp[onnx]"
-        net.safetensors --c missing/net.c | missing: no such folder. Create it first, or choose
-          another --c.
-        missing.safetensors --c a.c | missing.safetensors: No such file or directory. The models in
-          this folder are
-        table.csv --c a.c | table.csv:
-    """),
-)
+@each_row("""
+    arguments | message
+    net.safetensors | no file to write. Pass --c FILE or --casadi FILE or --onnx FILE or
+      --torch FILE.
+    net.safetensors --casadi net.c --derivatives 1 | --derivatives are of a C file. Pass --c
+    net.safetensors --onnx net.onnx --interval 0.9 | --interval is of a C file. Pass --c FILE
+    net.safetensors --c net.c --interval 0.9 | --interval 0.9 needs an MLPRegressor or a
+      TabularRegressor, but the model is a network. Leave --interval out.
+    net.safetensors --c net.c --interval 1 | --interval
+    net.safetensors --casadi net.c --name a-b | --name must be a C identifier, such as digits
+    net.safetensors --onnx net.onnx --name a | --name is the name in a C file. Pass --c
+    net.safetensors --c my-net.c | --name must be a C identifier, such as digits, got 'my-net'.
+      By default it is the name of the file; pass --name digits, for example.
+    net.safetensors --c net.safetensors | net.safetensors: --c would overwrite the model. Choose
+      another name.
+    net.safetensors --onnx ./net.safetensors | --onnx would overwrite the model.
+    net.safetensors --onnx net.onnx | needs the package onnx. Run: pip install "fastnn-mlp[onnx]"
+    net.safetensors --c missing/net.c | missing: no such folder. Create it first, or choose
+      another --c.
+    missing.safetensors --c a.c | missing.safetensors: No such file or directory. The models in
+      this folder are
+    table.csv --c a.c | table.csv:
+""")
 def test_mistakes(export, model, tmp_path, monkeypatch, arguments, message):
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     before = (tmp_path / model).read_bytes()

@@ -119,8 +119,7 @@ def test_columns_of_lists_are_told(run):
     assert any(line.startswith("left out    b: ") for line in lines)
 
 
-def test_a_table_that_does_not_fit_in_memory(run, monkeypatch):
-    rng = np.random.default_rng(0)
+def test_a_table_that_does_not_fit_in_memory(run, monkeypatch, rng):
     for g in "ab":
         Path(f"d/g={g}").mkdir(parents=True)
         x = rng.normal(size=2000)
@@ -410,9 +409,8 @@ def test_a_record_has_few_notes_of_a_wide_table():
 
 
 @pytest.fixture
-def table(run, quick_recipe):
+def table(run, rng, quick_recipe):
     quick_recipe(3)
-    rng = np.random.default_rng(0)
     x = rng.normal(size=240)
     write_csv("t.csv", x=x, y=np.where(x + rng.normal(0, 0.3, 240) > 0, "p", "q"))
     return "t.csv", "--target", "y", "--out", "m.safetensors"

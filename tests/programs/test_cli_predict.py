@@ -105,8 +105,7 @@ def test_an_interval(predict):
     assert numbers_of(wider, "lower")[0] < low[0] and numbers_of(wider, "upper")[0] > high[0]
 
 
-def test_quantiles_have_a_column_each(predict):
-    rng = np.random.default_rng(0)
+def test_quantiles_have_a_column_each(predict, rng):
     write_csv("t.csv", x=rng.normal(size=60), y=rng.normal(size=60))
     loss = fastnn.losses.Quantile((0.1, 0.9))
     TabularRegressor(**SMALL, loss=loss).fit(read("t.csv"), "y").save("q.safetensors")

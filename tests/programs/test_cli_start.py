@@ -37,8 +37,7 @@ def test_help_and_errors_about_files_import_no_large_package(start):
 def test_predictions_need_no_scikit_learn(start):
     options = "b.safetensors new.csv --proba", "n.safetensors new.csv --interval 0.8"
     codes, packages = start(*(f"predict {each}" for each in options))
-    assert codes == [0, 0]
-    assert not {"sklearn", "scipy"} & packages and "pyarrow" in packages
+    assert codes == [0, 0] and not {"sklearn", "scipy"} & packages and "pyarrow" in packages
 
 
 def test_training_loads_nothing_for_pages(start):

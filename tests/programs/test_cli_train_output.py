@@ -56,11 +56,6 @@ class MadeUp(fastnn.losses.MAE):
     name = "made_up"
 
 
-def metric_of_search(model):
-    rows = SimpleNamespace(target=SimpleNamespace(is_number=False))
-    return trained_models.Search(model, rows, None, None).metric.name
-
-
 def test_a_loss_says_which_metric_and_baseline_go_with_it(monkeypatch):
     assert targets.LOSS_METRICS.keys() == targets.BASELINE_LOSSES.keys()
     assert targets.LOSS_METRICS.keys() == {*targets.VALUES, "poisson"}
@@ -70,7 +65,12 @@ def test_a_loss_says_which_metric_and_baseline_go_with_it(monkeypatch):
 
     model = SimpleNamespace(loss=MadeUp(), metric="auto", n_estimators=1, seconds_before=0)
     model.is_classifier, model.targets_ = False, SimpleNamespace(loss=model.loss)
-    asked = [scores.default_metric, metric_of_search, lambda m: baselines.loss_name(m.loss)]
+    rows = SimpleNamespace(target=SimpleNamespace(is_number=False))
+    asked = [
+        scores.default_metric,
+        lambda m: trained_models.Search(m, rows, None, None).metric.name,
+    ]
+    asked.append(lambda m: baselines.loss_name(m.loss))
     for ask in asked:
         with pytest.raises((KeyError, ValueError), match=r"made_up|MadeUp"):
             ask(model)
@@ -183,8 +183,7 @@ def test_scores_of_two_classes():
     }  # fmt: skip
 
 
-def test_the_auc_of_classes_is_the_mean_of_each_against_the_rest():
-    rng = np.random.default_rng(0)
+def test_the_auc_of_classes_is_the_mean_of_each_against_the_rest(rng):
     codes, P = rng.integers(0, 3, 50), rng.dirichlet([1, 1, 1], 50)
     scores = score_classes(codes, P, P.argmax(axis=1), ["a", "b", "c"])
     aucs = [np.mean(P[codes == j, j][:, None] > P[codes != j, j]) for j in range(3)]
@@ -212,8 +211,7 @@ def test_scores_of_numbers():
     assert score_numbers(np.ones(2), np.ones(2)).values["r2"] is None
 
 
-def test_the_threshold_decides_what_is_scored(run):
-    rng = np.random.default_rng(0)
+def test_the_threshold_decides_what_is_scored(run, rng):
     x = rng.normal(size=200)
     write_csv("t.csv", x=x, y=np.where(x + rng.normal(size=200) > 1, "yes", "no"))
     usual, low = (report_of(run, *Y_TO_M, *FAST, *more) for more in ([], ["--threshold", "0.1"]))
@@ -262,9 +260,8 @@ def test_scores_of_rows_of_the_test(weight):
     assert found.scores().values["mae"] == mean and found.rows is rows
 
 
-def test_the_standard_error_of_r2_with_blocks_of_time_is_that_of_the_score():
+def test_the_standard_error_of_r2_with_blocks_of_time_is_that_of_the_score(rng):
     """The differences between the blocks count in neither."""
-    rng = np.random.default_rng(0)
     block = np.repeat([0, 1], 200)
     y = rng.normal(size=400) + 100 * block
     P = y + rng.normal(size=400)

@@ -191,8 +191,7 @@ def test_words_of_free_text(run, without_charts, target):
     assert unit in page.text
 
 
-def test_texts_of_a_table_are_no_html(run):
-    rng = np.random.default_rng(0)
+def test_texts_of_a_table_are_no_html(run, rng):
     x, n = rng.normal(size=90), 90
     names = ["<script>alert(1)</script>", '"><img src=x onerror=alert(2)>']
     names += ["$\\frac{a$ & $b$", "\x07"]
@@ -234,8 +233,7 @@ def test_the_sections_say_what_the_record_says(run):
 
 
 @pytest.mark.usefixtures("without_charts")
-def test_a_page_warns(run):
-    rng = np.random.default_rng(0)
+def test_a_page_warns(run, rng):
     y = rng.integers(0, 2, 80)
     write_csv("t.csv", x=rng.normal(size=80), copy=y, y=y)
     page, record = train(run, "t.csv", "--target", "y", *FAST)
@@ -244,8 +242,7 @@ def test_a_page_warns(run):
 
 @pytest.mark.spread(1)
 @pytest.mark.parametrize("options", ["--loss poisson", "--loss absolute_error", "--log-target"])
-def test_numbers_with_other_losses(run, options):
-    rng = np.random.default_rng(0)
+def test_numbers_with_other_losses(run, rng, options):
     x = rng.normal(size=100)
     write_csv("t.csv", x=x, y=1 + rng.poisson(np.exp(1 + x)))
     options = ["--task", "number", *options.split(), *FAST]

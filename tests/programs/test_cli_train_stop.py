@@ -25,9 +25,8 @@ LONG = "1000"  # seconds of a limit that no training here reaches
 
 
 @pytest.fixture(autouse=True)
-def table(run, quick_recipe):
+def table(run, rng, quick_recipe):
     quick_recipe(4)
-    rng = np.random.default_rng(0)
     x = rng.normal(size=200)
     write_csv("t.csv", x=x, z=rng.normal(size=200), y=np.where(x > 0, "a", "b"), n=np.exp(x))
 

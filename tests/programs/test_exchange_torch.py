@@ -16,14 +16,10 @@ torch = pytest.importorskip("torch", reason="PyTorch is too large for the extra 
 from torch import nn  # noqa: E402 - after importorskip
 
 
-def outputs(module, X):
-    with torch.no_grad():
-        return module(torch.from_numpy(X)).numpy()
-
-
 def assert_same_predictions(net, module):
     x = X.astype(net.dtype)
-    expected = outputs(module.eval(), x)
+    with torch.no_grad():
+        expected = module.eval()(torch.from_numpy(x)).numpy()
     bound = 1e-5 if net.dtype == np.float32 else 1e-9  # softplus of PyTorch is linear above 20
     assert_within(net.forward(x), expected, bound * np.abs(expected).max())
 

@@ -166,8 +166,7 @@ def test_labels():
             labels(bad)
 
 
-def test_cells_give_what_dense_inputs_give():
-    rng = np.random.default_rng(0)
+def test_cells_give_what_dense_inputs_give(rng):
     numbers, positions = rng.normal(size=(9, 1)), rng.uniform(0, 3, (9, 2))
     codes = rng.integers(0, 2, (9, 2))
     table = EncodedTable(numbers, positions, [3, 4], [2, 0.5], codes, [2, 3], [1, 3], "float64")

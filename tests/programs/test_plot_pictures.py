@@ -24,15 +24,12 @@ TOLERANCES = {"images": 25, "weights": 25, "weights_images": 25, "confusion": 25
 TOLERANCE = 0.5  # of others, less than that of lines whose widths differ by 1
 
 
-def difference(a, b):
-    return calculate_rms(*(255 * imread(path)[..., :3] for path in (a, b)))
-
-
 @pytest.mark.parametrize("name", pictures.PLOTS)
 def test_the_picture_is_that_on_record(name, tmp_path):
     pictures.draw(name, tmp_path / "now.png")
-    record = pictures.FOLDER / f"{name}.png"
-    assert difference(record, tmp_path / "now.png") < TOLERANCES.get(name, TOLERANCE)
+    paths = pictures.FOLDER / f"{name}.png", tmp_path / "now.png"
+    difference = calculate_rms(*(255 * imread(path)[..., :3] for path in paths))
+    assert difference < TOLERANCES.get(name, TOLERANCE)
 
 
 @pytest.mark.parametrize("name", pictures.PLOTS)

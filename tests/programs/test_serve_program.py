@@ -16,7 +16,6 @@ from itertools import count
 from types import SimpleNamespace
 from unittest.mock import Mock
 
-import numpy as np
 import pytest
 from cli_cases import each_row
 from interrupt import sigint_interrupts  # noqa: F401 - for the programs of all tests here
@@ -69,10 +68,9 @@ def post(port, rows, query=""):
 
 
 @in_process
-def test_clients_at_the_same_time_and_ctrl_c(served, folder):
+def test_clients_at_the_same_time_and_ctrl_c(served, folder, rng):
     process, port = served("b.safetensors")
     model = stored_model.load(folder / "b.safetensors")
-    rng = np.random.default_rng(0)
     cities = rng.choice(["Rom", "Köln"], 80).tolist()
     sent = [{"a": a, "city": city} for a, city in zip(rng.normal(size=80), cities)]
     with ThreadPoolExecutor(8) as clients:
