@@ -205,10 +205,8 @@ def test_ctrl_c_ends_the_new_process(monkeypatch, is_busy):
     """Also one that is too busy to end."""
     start = mock.MagicMock()
     child = start.return_value.__enter__.return_value
-    child.wait.side_effect = (
-        KeyboardInterrupt,
-        bench.subprocess.TimeoutExpired("", 2) if is_busy else 0,
-    )
+    end = bench.subprocess.TimeoutExpired("", 2) if is_busy else 0
+    child.wait.side_effect = KeyboardInterrupt, end
     monkeypatch.setattr(bench.subprocess, "Popen", start)
     assert bench._rerun_single_threaded(1.0, False) == 130
     assert child.mock_calls == [mock.call.wait(), mock.call.wait(2), mock.call.terminate()]

@@ -109,7 +109,7 @@ def test_ctrl_c_before_the_first_fold_writes_the_first_configuration(run, monkey
     assert (code, errors) == (130, f"{done}\n{REST}")
     text = " ".join(run("info", "m")[1].split())
     assert ": 1 of 4 configurations on 1 of 3 folds, 1 network," in text
-    assert run("train", *ARGUMENTS, "--resume")[0] == 0 == fastnn.load("m").n_folds_remaining_
+    assert run("train", *ARGUMENTS, "--resume")[0] == 0 and fastnn.load("m").n_folds_remaining_ == 0
 
 
 def test_ctrl_c_before_the_first_network_writes_no_file(run, monkeypatch):

@@ -149,7 +149,6 @@ def test_connections_headers_and_bodies_have_limits(served):
             stack.enter_context(client)
         assert clients[-1].recv(1) == b""  # closed
         assert len(os.listdir(f"/proc/{process.pid}/fd")) < 5 + web_server.SPARE + 50
-    status = None
     while status != 200:  # until the server has seen that the others have gone
         assert process.poll() is None
         with contextlib.suppress(ConnectionError, http.client.HTTPException):
