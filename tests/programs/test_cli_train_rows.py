@@ -31,8 +31,7 @@ rng = np.random.default_rng(3)
 X = rng.normal(size=N)
 DAYS = [f"2026-01-{d + 1:02}" for d in DAY]
 SITE = [f"s{i % 6}" for i in range(N)]
-WEIGHT = rng.integers(0, 3, N)
-COLUMNS = dict(day=DAYS, x=X, site=SITE, w=WEIGHT, y=X + DAY / 10)
+COLUMNS = dict(day=DAYS, x=X, site=SITE, w=rng.integers(0, 3, N), y=X + DAY / 10)
 OPTIONS = ("--target", "y", "--out", "m", "--folds", "3", "--hidden", "4", "--threads", "1")
 ALL = ("--time", "day", "--group", "site", "--weight", "w")
 

@@ -23,7 +23,6 @@ Y = np.column_stack([X[:, 0] * X[:, 1], np.abs(X[:, 2])])
 CLASSES = np.array(["no", "perhaps", "yes"])[np.arange(90) % 3]
 SETTINGS = dict(hidden_layer_sizes=(6, 5), max_iter=12, random_state=0, learning_rate_init=0.01)
 ATTRIBUTES = "loss_curve_ loss_ n_iter_ t_ validation_scores_ best_validation_score_ n_layers_"
-NUMBERS = np.unique(CLASSES, return_inverse=True)[1]
 CASES = {
     "two classes": ("MLPClassifier", CLASSES == "no", {}),
     "three classes": ("MLPClassifier", CLASSES, dict(activation="logistic")),
@@ -31,7 +30,7 @@ CASES = {
     "labels": ("MLPClassifier", (X > 0).astype(int), dict(activation="tanh")),
     "objects": ("MLPClassifier", CLASSES.astype(object), dict(activation="identity")),
     # with numbers: scikit-learn 1.7 cannot stop early with texts
-    "early stopping": ("MLPClassifier", NUMBERS, dict(early_stopping=True)),
+    "early stopping": ("MLPClassifier", np.arange(90) % 3, dict(early_stopping=True)),
     "one target": ("MLPRegressor", Y[:, 0], dict(solver="sgd")),
     "two targets": ("MLPRegressor", Y, dict(solver="lbfgs")),
     "counts": ("MLPRegressor", Y[:, 1], dict(loss="poisson")),

@@ -377,13 +377,12 @@ def test_decision_of_estimators_and_more_classes(ax):
 
 MODEL = fastnn.MLP([3, 1], rng=0)
 P_NAN = np.where(n[:, None] == 7, np.nan, P)
-ONES = np.eye(3)[CODES]
 
 
 WRONG_CLASSES = [
     (MODEL, X3, {}, TypeError, "y_true must be an array, got MLP. Plots of predictions take"),
     (CODES, MODEL, {}, TypeError, "y_prob must be an array, got MLP"),
-    (ONES, P, {}, ValueError, r"got \(60, 3\). For rows of 0 and 1 pass y_true.argm"),
+    (np.eye(3)[CODES], P, {}, ValueError, r"got \(60, 3\). For rows of 0 and 1 pass y_true.argm"),
     (CODES, SPARSE, {}, TypeError, "y_prob is a sparse matrix. Pass y_prob.toarray()"),
     (CODES, P_NAN, {}, ValueError, r"1 row, first in row 7 \(\[nan .*isfinite\(y_prob\).all\(axis"),
     (CODES, P - 0.002 * (P == P.min()) - P.min(), {}, ValueError, "from 0 to 1, got -0.002 to "),
