@@ -111,8 +111,7 @@ class PlayData:
         if self.kind == "classes":
             return float((predicted == y).mean())
         spread = float(np.square(y - y.mean()).sum()) or 1.0
-        errors = predicted.astype(float) - y  # float32 does not hold all squares
-        return 1 - float(np.square(errors).sum()) / spread
+        return 1 - float(np.square(predicted - y, dtype=float).sum()) / spread
 
     def held_out_or_all(self):
         """Return the rows to measure on, (X, y): the held-out ones, or the training rows."""

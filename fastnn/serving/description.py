@@ -10,6 +10,7 @@ from ..core.messages import join, plural, printable
 from ..web.application import JSON
 from ..web.requests import OPEN_PATHS
 from ..web.templates import render, table
+from .request import show_value
 
 TOKEN_ERRORS = {"401": "The token is missing or wrong."}
 ERRORS = {
@@ -295,15 +296,7 @@ def make_page(facts, columns, example):
         rows=table(
             "What a row must have",
             ["column", "kind", "values", "example"],
-            [
-                [
-                    printable(each.name),
-                    each.kind,
-                    each.about,
-                    printable(json.dumps(each.example, ensure_ascii=False)),
-                ]
-                for each in columns
-            ],
+            [[printable(e.name), e.kind, e.about, show_value(e.example)] for e in columns],
         ),
     )
 
