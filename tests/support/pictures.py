@@ -4,8 +4,8 @@
                                         look at each
 
 Texts and legends, whose size is that of their texts, are left out, since fonts differ between machines;
-texts.txt has what they say, and how all that is drawn looks; style.txt what the style changes. Data and parameters are fixed, so that no
-training is in the pictures.
+texts.txt has what they say, and how all that is drawn looks; style.txt has what the style changes. Data
+and parameters are fixed, so that no training is in the pictures.
 """
 
 import argparse
