@@ -42,7 +42,7 @@ cdef struct Strided:        # numbers of A that a block broadcasts, in panels or
 
 cdef inline int rows_in_block(const int vecs) noexcept nogil:
     """Rows of a register block, for a panel with numbers in `vecs` vecs."""
-    return WIDE_ROWS if vecs == VECS else ROWS
+    return WIDE_ROWS if vecs == VECS else ROWS      # taller blocks read their inputs from panels, or packed
 
 cdef inline void accumulate_block(const int vecs, const int n_rows, Py_ssize_t n, Strided A, const real* B,
                                   vec* c) noexcept nogil:
@@ -246,6 +246,7 @@ cdef void product_wide(Py_ssize_t lo, Py_ssize_t hi, Product p) noexcept nogil:
 
 cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, bint wide, const Product* p) noexcept nogil:
     """Rows lo..hi of C. wide: B is large."""
+    # Where whole panels have blocks of 4 rows, the last rows are such a block anyway, but for panels with fewer vecs
     cdef bint has_rest = WIDE_ROWS > 4 or (ROWS > 4 and hi - lo <= 4 and not wide)
     cdef Py_ssize_t n_rest = (hi - lo) % ROWS if has_rest else 0
     if n_rest > 4:                          # a block of 8 rows takes as long

@@ -294,7 +294,7 @@ def test_partial_fit_trains_like_an_epoch_of_fit(n_estimators):
     settings = dict(bagging=None, n_estimators=n_estimators, batch_size=7, max_iter=1)
     for shuffle in (True, False):
         one, seen = classifier(**settings, shuffle=shuffle).fit(IRIS, KINDS), []
-        other = clone(one).set_params(callbacks=lambda net, _: seen.append(net))  # noqa: B023
+        other = clone(one).set_params(callbacks=lambda net, _, seen=seen: seen.append(net))
         other.partial_fit(IRIS, KINDS, classes=[0, 1, 2])
         assert_same_bits(params(other), params(one))
         assert len(seen) == n_estimators

@@ -151,9 +151,8 @@ def test_results_have_the_form_of_scikit_learns():
     assert ours.n_features_in_ == 6
     assert_array_equal(pickle.loads(pickle.dumps(ours)).predict(X), ours.predict(X))
     assert clone(ours).get_params()["n_iter"] == 9
-    defaults = HalvingSearchCV(None, {}).get_params()
     expected = dict(n_iter=100, factor=3, cv=5, refit=True, verbose=0, return_train_score=False)
-    assert {name: defaults[name] for name in expected} == expected
+    assert {name: HalvingSearchCV(None, {}).get_params()[name] for name in expected} == expected
 
 
 def test_the_best_candidate_is_fitted_with_all_resources():

@@ -243,17 +243,18 @@ def test_weighted_scores_of_numbers():
     assert score_numbers(np.arange(3.0), np.arange(3.0)).values["mape"] is None
 
 
-@pytest.mark.parametrize("weight", [[0, 1, 3, 5], [5, 0, 0, 5], None])
-def test_scores_of_rows_of_the_test(weight):
-    """Rows that have no weight at all count alike."""
+MEANS = [([0, 1, 3, 5], 17 / 4), ([5, 0, 0, 5], 3.5), (None, 3.5)]
+
+
+@pytest.mark.parametrize(("weight", "mean"), MEANS)
+def test_scores_of_rows_of_the_test(weight, mean):
+    """Their errors are 2 and 5. Rows that have no weight at all count alike."""
     y, p, rows = np.array([1.0, 2, 3, 4]), np.array([1.0, 4, 8, 5]), np.array([1, 2])
-    predict = lambda table: table["p"].to_numpy()  # noqa: E731
-    model = SimpleNamespace(metric="mae", is_classifier=False, targets_=None, predict=predict)
+    model = SimpleNamespace(metric="mae", is_classifier=False, targets_=None)
+    model.predict = lambda table: table["p"].to_numpy()
     target = SimpleNamespace(is_number=True, take=lambda rows: y[rows])
     table = SimpleNamespace(take=lambda rows: [pa.table({"p": p[i : i + 1]}) for i in rows])
-    weight = None if weight is None else np.array(weight, float)
-    found = Evaluation.from_rows(model, table, target, rows, weight)
-    mean = (2 + 3 * 5) / 4 if weight is not None and weight[1] else 3.5
+    found = Evaluation.from_rows(model, table, target, rows, weight and np.array(weight, float))
     assert found.scores().values["mae"] == mean and found.rows is rows
 
 

@@ -235,7 +235,8 @@ X3 = np.stack([np.sin(n), np.cos(2 * n), np.sin(5 * n)], axis=1)
 @pytest.fixture(scope="module")
 def models():
     """Models that predict the second column."""
-    frame = pytest.importorskip("pandas").DataFrame(X3, columns=["sin", "cos", "fast"])
+    pd = pytest.importorskip("pandas", reason="pandas is not installed")
+    frame = pd.DataFrame(X3, columns=["sin", "cos", "fast"])
     net = fastnn.MLP([3, 1], rng=0)
     net.params = [0.0, 2.0, 0.0, 0.0]
     settings = dict(solver="lbfgs", alpha=1e-6, max_iter=300, random_state=0)

@@ -28,7 +28,7 @@ from fastnn.tabular import stored_model
 from fastnn.web import server as web_server
 
 pytest.importorskip("uvicorn", reason="uvicorn is not installed")
-PlainTextResponse = pytest.importorskip("starlette.responses").PlainTextResponse
+responses = pytest.importorskip("starlette.responses", reason="starlette is not installed")
 pytest.importorskip("pyarrow", reason="tables need the extra cli")
 
 
@@ -229,7 +229,7 @@ def test_connections_have_a_limit(monkeypatch):
     replies = []
     monkeypatch.setattr(web_server, "SPARE", 1)
     with web_server.listen("127.0.0.1", 0) as listening, contextlib.ExitStack() as stack:
-        server = web_server.Server(PlainTextResponse("yes"), listening, 2, "-m")
+        server = web_server.Server(responses.PlainTextResponse("yes"), listening, 2, "-m")
         stack.enter_context(running(SimpleNamespace(server=server)))
         clients = [socket.create_connection(listening.getsockname(), LIMIT) for _ in range(4)]
         for client in map(stack.enter_context, clients):

@@ -214,7 +214,8 @@ def test_bounds_of_weights_leave_what_they_can(signs):
                 assert allowed == {0: [-1, 0, 1]}.get(s, [0] if t == 0 else sorted([0, s * t]))
 
 
-UNITS = {(8, 0.5): (2, 3, 3), (7, 0.5): (2, 3, 2), (4, 1): (2, 1, 1), (1, 1): (0, 1, 0), (2, 0): (0, 1, 1)}  # fmt: skip
+UNITS = {(8, 0.5): (2, 3, 3), (7, 0.5): (2, 3, 2), (4, 1): (2, 1, 1)}
+UNITS |= {(1, 1): (0, 1, 0), (2, 0): (0, 1, 1)}
 
 
 def test_signs_of_units():
