@@ -78,6 +78,8 @@ class MPICommunicator:
     def sendrecv(self, send: NDArray[Any], receive: NDArray[Any], partner: int) -> None:
         if np.shares_memory(send, receive):
             raise ValueError("send and receive must not share memory")
+        if send.dtype != receive.dtype:
+            raise ValueError(f"send has {send.dtype}, but receive has {receive.dtype}")
         self._comm.Sendrecv(send, partner, 0, receive, partner, 0)
 
     def broadcast(self, buffer: NDArray[Any], root: int = 0) -> None:

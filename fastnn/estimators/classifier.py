@@ -14,7 +14,7 @@ from ..distributed.partitions import maps_partitions
 from . import ensemble, inputs
 from .base import BaseMLP, partial_fit_available
 from .mixins import AccuracyScore, lock_of
-from .targets import unique_classes
+from .targets import MULTILABEL, sorting, unique_classes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -283,11 +283,14 @@ class MLPClassifier(AccuracyScore, BaseMLP):
                 "class_weight='balanced' needs all rows at once, which partial_fit does not have. "
                 "Pass a dict of weights."
             )
-        if fresh and classes is None and type_of_target(y) != "multilabel-indicator":
-            raise ValueError(
-                "classes must be passed on the first call to partial_fit. Pass all classes that "
-                "can occur in any call."
-            )
+        if fresh and classes is None:
+            with sorting("y", np.ravel(y)):
+                kind = type_of_target(y)
+            if kind != MULTILABEL:
+                raise ValueError(
+                    "classes must be passed on the first call to partial_fit. Pass all classes "
+                    "that can occur in any call."
+                )
         is_given_again = not fresh and classes is not None
         if is_given_again and not np.array_equal(unique_classes(classes), self.classes_):
             raise ValueError(

@@ -42,7 +42,7 @@ def unique_classes(classes):
     classes = as_array("classes", classes)
     if classes.ndim != 1:
         raise ValueError(f"classes must be a list of all classes, got {classes.tolist()!r}")
-    with _sorting("classes", classes):
+    with sorting("classes", classes):
         return np.unique(classes)
 
 
@@ -68,7 +68,7 @@ class ClassTargets:
     @classmethod
     def fit(cls, y, classes=None):
         """Return the ClassTargets of y, or of the `classes` passed to partial_fit."""
-        with _sorting("y", y):
+        with sorting("y", y):
             kind = type_of_target(y, input_name="y")
         if kind == "multiclass-multioutput":
             raise ValueError(
@@ -156,7 +156,7 @@ class ClassTargets:
             raise ValueError(f"y must have shape (n,), one class per row, got shape {y.shape}")
         if not len(y):  # of a rank without rows, in any dtype
             y = y.astype(self.classes.dtype)
-        with _sorting("y", y, self.classes):
+        with sorting("y", y, self.classes):
             targets = np.minimum(np.searchsorted(self.classes, y), len(self.classes) - 1)
         unknown = self.classes[targets] != y
         if unknown.any():
@@ -320,7 +320,7 @@ class ClassTargets:
 
 
 @contextmanager
-def _sorting(name, *labels):
+def sorting(name, *labels):
     """Name the argument in errors about labels without an order. labels : all that are compared"""
     try:
         yield

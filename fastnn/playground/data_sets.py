@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.messages import hint_at, join, plural, printable, similar
-from ..core.validation import check_count, check_list, check_number
+from ..core.validation import check_count, check_list, check_matrix, check_number, check_rng
 
 #: By name: what the list of the page says.
 DATA_SETS = {
@@ -216,7 +216,7 @@ def from_points(points: Any, test: float = 0.0, seed: int = 0) -> PlayData:
     y = points[:, 2].astype(np.int64)
     if len(y) > MAX_POINTS or not ((y == 0) | (y == 1)).all() or len(set(y.tolist())) < 2:
         raise PlayError(f"points need both classes, 0 and 1, and at most {MAX_POINTS:,} points")
-    rng = np.random.default_rng(seed)
+    rng = check_rng(seed, "seed")
     return _divided(points[:, :2], y, "classes", ["orange", "blue"], test, rng)
 
 
@@ -244,16 +244,14 @@ def from_arrays(X: Any, y: Any, inputs: Any = None, test: float = 0.3, seed: int
     >>> data.classes, data.y
     (['no', 'yes'], array([0, 1, 1]))
     """
-    try:
-        X = np.asarray(X, np.float32)
-    except OverflowError:
-        raise PlayError("X holds an integer that is too large for a float32") from None
-    if X.ndim != 2 or not X.size or not np.isfinite(X).all():
+    with refusing():
+        X = check_matrix("X", X, np.float32)
+    if not X.size or not np.isfinite(X).all():
         raise PlayError("X must have rows of finite numbers, (n, n_in)")
     y = np.asarray(y)
     if y.shape != X.shape[:1]:
         raise PlayError(f"y must have one value for each of the {len(X):,} rows, got {y.shape}")
-    rng = np.random.default_rng(seed)
+    rng = check_rng(seed, "seed")
     if y.dtype.kind == "f":
         data = _divided(X, y.astype(np.float32), "numbers", [], test, rng)
     else:
@@ -412,7 +410,7 @@ def from_table(
         raise PlayError(
             f"the table has {plural(len(rows), 'row')} with a target, but needs at least {LEAST_ROWS}."
         )
-    rng = np.random.default_rng(seed)
+    rng = check_rng(seed, "seed")
     if len(rows) > MAX_POINTS:
         notes.append(f"{MAX_POINTS:,} of {len(rows):,} rows drawn at random")
         rows = np.sort(rng.permutation(rows)[:MAX_POINTS])

@@ -286,7 +286,7 @@ class Rates(Schedule):
 def _check_rates(name, value):
     """Return a tuple of floats, which JSON can hold."""
     is_text_or_class = isinstance(value, (str, bytes, memoryview, type))
-    if is_text_or_class or not hasattr(value, "__iter__"):
+    if is_text_or_class or getattr(value, "__iter__", None) is None:
         raise ValueError(f"{name} must be a sequence of numbers of at least 0, got {value!r}")
     check = number(minimum=0)
     rates = tuple(check(name, rate) for rate in value)

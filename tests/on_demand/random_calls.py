@@ -60,6 +60,7 @@ ENVIRONMENT = {  # of the process from which all sequences are forked
     "PYTHONHASHSEED": "0",
     "PYTHONMALLOC": "debug",
     "MALLOC_PERTURB_": "165",
+    "MALLOC_ARENA_MAX": "1",  # those of threads would take the memory that a sequence may have
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MPLBACKEND": "agg",
@@ -377,16 +378,17 @@ def minimise(seed, kind, records, world, names):
     return steps
 
 
-def report(seed, kind, records, world, names):
+def report(seed, kind, result, world, names):
     """Print the shortest sequence that fails in this way."""
-    steps = minimise(seed, kind, records, world, names)
+    steps = minimise(seed, kind, result.records, world, names)
     last = run_sequence(seed, steps, world, names)
     numbers = ",".join(map(str, steps))
     print(f"\n{kind}: --seed {seed} --sequences 1 --steps {numbers}")
     for record in last.records:
         if record[0] == "call":
             print(f"    {record[1]} of {record[2]}")
-    print(last.problems.get(kind, "It does not fail again."), flush=True)
+    first = f"It does not fail again. The first time:\n{result.problems[kind]}"
+    print(last.problems.get(kind, first), flush=True)
 
 
 # ---- the program ----
@@ -420,7 +422,7 @@ def main(arguments=None):
             for kind in result.problems:
                 kinds[kind] += 1
                 if kinds[kind] == 1:
-                    report(options.seed + n, kind, result.records, world, names)
+                    report(options.seed + n, kind, result, world, names)
             n += 1
     never = summarise(names, counts)
     minutes = (time.monotonic() - start) / 60

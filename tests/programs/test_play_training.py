@@ -529,7 +529,7 @@ def test_arrays_and_points_are_checked():
         ([[0, 0, 1]] * 2, "both classes"),
         ([[0, 0]] * 2, "three finite numbers"),
         ([[np.nan, 1.0]], [0], "rows of finite numbers"),
-        ([1.0, 2.0], [0, 1], "rows of finite numbers"),
+        ([1.0, 2.0], [0, 1], "^X must have 2 dimensions"),
         ([[1.0, 2.0]], [[0]], r"^y must have one value for each of the 1 rows, got \(1, 1\)$"),
         (np.ones((21, 2)), range(21), "21 different values"),
     ):

@@ -118,23 +118,20 @@ FOUND = {  # calls that had errors without the name of an argument, by what the 
     ),
     "table is the class DataFrame": lambda: tables.check_data(pd.DataFrame),
     "columns is the class DataFrame": lambda: tables.write("a.csv", pd.DataFrame),
-    "text_columns must be a list of texts, got b'a'": lambda: tables.convert_texts(
-        ONE_TEXT, text_columns=b"a"
-    ),
+    "text_columns must be .* got b'a'": lambda: tables.convert_texts(ONE_TEXT, text_columns=b"a"),
     "needs must name different ones of": lambda: fastnn.losses.CustomLoss(
         len, needs=np.ones((1, 0))
     ),
-    "batch_size must be at least 1, got 0": lambda: list(
-        fastnn.reference.network.shard_batches(3, 0, 1)
-    ),
-    "text_columns must be a list of texts, got bytearray": lambda: tables.convert_texts(
-        ONE_TEXT, bytearray(b"a")
-    ),
+    "batch_size must be at least 1": lambda: list(fastnn.reference.network.shard_batches(3, 0, 1)),
+    "text_columns must be .* got bytearray": lambda: tables.convert_texts(ONE_TEXT, bytearray(1)),
     "biases must be a sequence of 1 arrays": lambda: setattr(fastnn.MLP([4, 1]), "biases", BLOCK),
     "pos_weight must be a number or a sequence": lambda: fastnn.losses.BCE(pos_weight=BLOCK),
     "rates must be a sequence .* got <memory": lambda: fastnn.schedules.Rates(BLOCK),
     "text_columns must be a list of texts, got 'ab'": lambda: tables.read("a", text_columns="ab"),
     "lr of a plateau must be a number of at least 0": lambda: fastnn.schedules.Plateau(lr=10**400),
+    "seed must be None, an int": lambda: fastnn.playground.from_points(np.eye(3), seed="a"),
+    "y must hold classes that can be sorted": lambda: CLASSIFIER.partial_fit(X, MIXED[:, None]),
+    "rates must be a sequence .* got <Enc": lambda: fastnn.schedules.Rates(EncodedTable(X)),
     "encoding, comment and na must be texts": lambda: tables.read("a.csv", na="\ud800"),
 }
 

@@ -381,3 +381,5 @@ def test_the_engines_have_default_ranks_and_errors(engines):
     buffer = np.zeros(8, np.uint8)
     with pytest.raises(ValueError, match=r"^send and receive must not share memory$"):
         MPICommunicator().sendrecv(buffer, buffer[:], 1)  # to itself
+    with pytest.raises(ValueError, match=r"^send has uint8, but receive has float64$"):
+        MPICommunicator().sendrecv(buffer, np.zeros(8), 1)

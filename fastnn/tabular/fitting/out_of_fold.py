@@ -54,16 +54,11 @@ class OutOfFold:
         self.is_forward = is_forward
         self.jobs, self.folds, self.setup, self.task = jobs, folds, setup, task
         self.sample_weight, self.threshold_of_row = sample_weight, None
-        self.predictions: list = [None] * len(jobs)
+        self.predictions: dict = {}  # of jobs, by their positions
         self.done: list = []
         self.used: list = []
         self.n_complete = 0
         self.score = None
-
-    def plan(self, jobs):
-        """Set the jobs, which were the first of these. They are done once all of these are trained."""
-        self.jobs = jobs
-        self.predictions += [None] * (len(jobs) - len(self.predictions))
 
     def end_job(self, job):
         """Update the score after the last network of a fold."""
@@ -184,7 +179,7 @@ class OutOfFold:
 
     def predict_held_out(self, i):
         """Return the predictions of the networks of job i for the rows that they held out."""
-        if self.predictions[i] is None:
+        if i not in self.predictions:
             job = self.jobs[i]
             Y = mean_output(job.networks, job.held_out_table(), self.setup.n_threads)
             self.predictions[i] = self.setup.targets.finish(Y)

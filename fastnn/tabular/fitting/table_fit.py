@@ -478,13 +478,13 @@ class TableFit:
             n_rows = sum(job.n_train for job in groups[0])
             later = self.final.n * self.split.n_train
             self.time_budget.reserve_training(later / (later + n_rows))
-        self.out_of_fold.plan(groups[0])
+        self.out_of_fold.jobs = groups[0]  # no score before all of these are trained
         self.train_jobs(groups[0], line)
         while chosen := self.time_budget.affordable(groups[n_done:], self.setup):
             jobs = [job for group in chosen for job in group]
             self.set_weights(jobs)
             n_done += len(chosen)
-            self.out_of_fold.plan(self.jobs[: n_done * n_folds])
+            self.out_of_fold.jobs = self.jobs[: n_done * n_folds]
             self.train_jobs(jobs, line)
         del self.jobs[n_done * n_folds :]
 
