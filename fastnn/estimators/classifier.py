@@ -284,7 +284,7 @@ class MLPClassifier(AccuracyScore, BaseMLP):
                 "Pass a dict of weights."
             )
         if fresh and classes is None:
-            with sorting("y", np.ravel(y)):
+            with sorting("y", y):
                 kind = type_of_target(y)
             if kind != MULTILABEL:
                 raise ValueError(

@@ -97,7 +97,7 @@ def check_X_y(estimator, X, y, dtype, reset, is_part=False):
     numeric, options = is_regressor(estimator), dict(dtype=dtype, reset=reset)
     if numeric:
         refuse_dates_and_masks("y", y)
-    if is_part and not np.size(y):
+    if is_part and not len(y):
         X, y = _validated(estimator, X, ensure_min_samples=0, **options), np.asarray(y)
         check_consistent_length(X, y)
     else:

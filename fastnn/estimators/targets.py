@@ -325,7 +325,7 @@ def sorting(name, *labels):
     try:
         yield
     except TypeError:
-        types = sorted({type(label).__name__ for each in labels for label in each.tolist()})
+        types = sorted({type(x).__name__ for each in labels for x in np.ravel(each).tolist()})
         raise TypeError(
             f"{name} must hold classes that can be sorted, together with those of fit. They are "
             f"{' and '.join(types)}: convert them to one type, such as str."

@@ -20,6 +20,7 @@ from random_values import make_world, right  # noqa: E402
 
 import fastnn  # noqa: E402
 from fastnn import EncodedTable, distributed, plotting, tables  # noqa: E402
+from fastnn.reference.network import shard_batches  # noqa: E402
 
 FOLDER = TESTS / "on_demand"
 PLANTED = """
@@ -78,6 +79,7 @@ def test_random_calls_neither_crash_nor_hang():
 X, Y = np.linspace(0, 1, 48).reshape(12, 4), np.arange(12) % 2
 RAGGED, MIXED = [[[]], [1]], np.array(["a", None, 3.0], object)
 BLOCK = memoryview(np.ones((1, 2)))
+TEXTS = "text_columns must be a list of texts, got"
 HERE, ONE_TEXT = Path("a"), pd.DataFrame({"a": ["1"]})
 REGRESSOR, CLASSIFIER = fastnn.MLPRegressor(3, max_iter=1), fastnn.MLPClassifier(3)
 CrossEntropy, class_weights = fastnn.losses.CrossEntropy, fastnn.losses.class_weights
@@ -118,16 +120,16 @@ FOUND = {  # calls that had errors without the name of an argument, by what the 
     ),
     "table is the class DataFrame": lambda: tables.check_data(pd.DataFrame),
     "columns is the class DataFrame": lambda: tables.write("a.csv", pd.DataFrame),
-    "text_columns must be .* got b'a'": lambda: tables.convert_texts(ONE_TEXT, text_columns=b"a"),
+    f"{TEXTS} b'a'": lambda: tables.convert_texts(ONE_TEXT, text_columns=b"a"),
     "needs must name different ones of": lambda: fastnn.losses.CustomLoss(
         len, needs=np.ones((1, 0))
     ),
-    "batch_size must be at least 1": lambda: list(fastnn.reference.network.shard_batches(3, 0, 1)),
-    "text_columns must be .* got bytearray": lambda: tables.convert_texts(ONE_TEXT, bytearray(1)),
+    "batch_size must be at least 1, got 0": lambda: list(shard_batches(3, 0, 1)),
+    f"{TEXTS} bytearray": lambda: tables.convert_texts(ONE_TEXT, bytearray(b"a")),
     "biases must be a sequence of 1 arrays": lambda: setattr(fastnn.MLP([4, 1]), "biases", BLOCK),
     "pos_weight must be a number or a sequence": lambda: fastnn.losses.BCE(pos_weight=BLOCK),
     "rates must be a sequence .* got <memory": lambda: fastnn.schedules.Rates(BLOCK),
-    "text_columns must be a list of texts, got 'ab'": lambda: tables.read("a", text_columns="ab"),
+    f"{TEXTS} 'ab'": lambda: tables.read("a", text_columns="ab"),
     "lr of a plateau must be a number of at least 0": lambda: fastnn.schedules.Plateau(lr=10**400),
     "seed must be None, an int": lambda: fastnn.playground.from_points(np.eye(3), seed="a"),
     "y must hold classes that can be sorted": lambda: CLASSIFIER.partial_fit(X, MIXED[:, None]),
