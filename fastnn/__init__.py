@@ -70,18 +70,7 @@ if _typing.TYPE_CHECKING:  # see `__getattr__`
     from .model_selection import HalvingSearchCV as HalvingSearchCV
     from .model_selection import cross_val_predict as cross_val_predict
     from .model_selection import cross_validate as cross_validate
-    from .optimizers import (
-        LBFGS,
-        SGD,
-        Adadelta,
-        Adagrad,
-        Adam,
-        Adamax,
-        AdamW,
-        Lion,
-        NAdam,
-        RMSprop,
-    )
+    from .optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RMSprop
     from .playground.notebook_widget import play as play
     from .populations import population
     from .tabular import TabularClassifier as TabularClassifier

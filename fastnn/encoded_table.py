@@ -340,7 +340,7 @@ def _check_counts(name: str, counts: Any, of: str, columns: Any) -> tuple[int, .
 
 def _check_scales(name, scales, k):
     """Return the scale of each column, as a tuple of float."""
-    if k == 0 and np.size(scales) == 0:
+    if k == 0 and operator.length_hint(scales, 1) == 0:
         return ()
     scales = check_numbers(name, scales)
     if not isinstance(scales, tuple):

@@ -63,7 +63,7 @@ def glorot_uniform(rng: np.random.Generator, n_in: int, n_out: int) -> NDArray[n
     >>> W.shape, bool(abs(W).max() <= 1)
     ((4, 2), True)
     """
-    _check_arguments(rng, n_in, n_out)
+    n_in, n_out = _check_arguments(rng, n_in, n_out)
     r = math.sqrt(6 / (n_in + n_out))
     return rng.uniform(-r, r, (n_in, n_out))
 
@@ -81,7 +81,7 @@ def glorot_normal(rng: np.random.Generator, n_in: int, n_out: int) -> NDArray[np
     >>> initializers.glorot_normal(np.random.default_rng(0), 4, 2).shape
     (4, 2)
     """
-    _check_arguments(rng, n_in, n_out)
+    n_in, n_out = _check_arguments(rng, n_in, n_out)
     return rng.normal(0, math.sqrt(2 / (n_in + n_out)), (n_in, n_out))
 
 
@@ -98,7 +98,7 @@ def he_uniform(rng: np.random.Generator, n_in: int, n_out: int) -> NDArray[np.fl
     >>> initializers.he_uniform(np.random.default_rng(0), 4, 2).shape
     (4, 2)
     """
-    _check_arguments(rng, n_in, n_out)
+    n_in, n_out = _check_arguments(rng, n_in, n_out)
     r = math.sqrt(6 / n_in)
     return rng.uniform(-r, r, (n_in, n_out))
 
@@ -116,7 +116,7 @@ def he_normal(rng: np.random.Generator, n_in: int, n_out: int) -> NDArray[np.flo
     >>> initializers.he_normal(np.random.default_rng(0), 4, 2).shape
     (4, 2)
     """
-    _check_arguments(rng, n_in, n_out)
+    n_in, n_out = _check_arguments(rng, n_in, n_out)
     return rng.normal(0, math.sqrt(2 / n_in), (n_in, n_out))
 
 
@@ -133,7 +133,7 @@ def lecun_uniform(rng: np.random.Generator, n_in: int, n_out: int) -> NDArray[np
     >>> initializers.lecun_uniform(np.random.default_rng(0), 4, 2).shape
     (4, 2)
     """
-    _check_arguments(rng, n_in, n_out)
+    n_in, n_out = _check_arguments(rng, n_in, n_out)
     r = math.sqrt(3 / n_in)
     return rng.uniform(-r, r, (n_in, n_out))
 
@@ -151,7 +151,7 @@ def lecun_normal(rng: np.random.Generator, n_in: int, n_out: int) -> NDArray[np.
     >>> initializers.lecun_normal(np.random.default_rng(0), 4, 2).shape
     (4, 2)
     """
-    _check_arguments(rng, n_in, n_out)
+    n_in, n_out = _check_arguments(rng, n_in, n_out)
     return rng.normal(0, math.sqrt(1 / n_in), (n_in, n_out))
 
 
@@ -174,18 +174,17 @@ def orthogonal(rng: np.random.Generator, n_in: int, n_out: int) -> NDArray[np.fl
     >>> np.allclose(W.T @ W, np.eye(2))
     True
     """
-    _check_arguments(rng, n_in, n_out)
+    n_in, n_out = _check_arguments(rng, n_in, n_out)
     Q, R = np.linalg.qr(rng.normal(size=(max(n_in, n_out), min(n_in, n_out))))
     Q *= np.copysign(1, np.diag(R))
     return Q if n_in >= n_out else Q.T
 
 
 def _check_arguments(rng, n_in, n_out):
-    """Check the arguments of an initializer."""
+    """Check the arguments of an initializer. Return n_in and n_out as int, whose sum cannot overflow."""
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng must be a numpy.random.Generator, got {describe_type(rng)}")
-    check_count("n_in", n_in)
-    check_count("n_out", n_out)
+    return check_count("n_in", n_in), check_count("n_out", n_out)
 
 
 INITIALIZERS = {

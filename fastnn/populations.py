@@ -19,14 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from .typing import (
-        DTypeLike,
-        FloatArray,
-        HiddenActivation,
-        Initializer,
-        OutputActivation,
-        Rng,
-    )
+    from .typing import DTypeLike, FloatArray, HiddenActivation, Initializer, OutputActivation, Rng
 
 
 def population(

@@ -9,15 +9,7 @@ import functools
 import sys
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from types import NoneType, UnionType
-from typing import (
-    NotRequired,
-    Self,
-    TypedDict,
-    get_args,
-    get_origin,
-    get_type_hints,
-    is_typeddict,
-)
+from typing import NotRequired, Self, TypedDict, get_args, get_origin, get_type_hints, is_typeddict
 
 from ..core.messages import nan_to_null, plural, printable
 from ..files import ModelFileError

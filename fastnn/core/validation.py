@@ -144,8 +144,14 @@ def check_list(name: str, value: Any) -> list[Any]:
     """Return a list of what can be read in a loop."""
     try:
         return list(value)
-    except TypeError:
+    except (TypeError, NotImplementedError):  # of a memoryview of two dimensions
         raise TypeError(f"{name} must be a list, got {describe_type(value)}") from None
+
+
+def check_function(name: str, value: Any) -> None:
+    """Check an optional function."""
+    if value is not None and not callable(value):
+        raise TypeError(f"{name} must be a function or None, got {describe_type(value)}")
 
 
 def check_path(name: str, value: Any) -> Any:

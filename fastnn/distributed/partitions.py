@@ -26,14 +26,7 @@ from ..core.errors import placed
 from ..core.validation import describe_type
 from ..training.stream import hashes
 from . import shared_objects
-from .runner import (
-    SYNC_EVERY,
-    configured,
-    count_parts,
-    current_runner,
-    delayed_call,
-    delayed_value,
-)
+from .runner import SYNC_EVERY, configured, count_parts, current_runner, delayed_call, delayed_value
 
 SAME_ROWS = "Each pass must yield the same rows in the same order."  # in messages
 MOST_MIXED = 16  # partitions of a block

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import is_regressor
 from sklearn.utils.validation import (
     _check_sample_weight,
+    _num_samples,
     check_consistent_length,
     column_or_1d,
     validate_data,
@@ -97,7 +98,7 @@ def check_X_y(estimator, X, y, dtype, reset, is_part=False):
     numeric, options = is_regressor(estimator), dict(dtype=dtype, reset=reset)
     if numeric:
         refuse_dates_and_masks("y", y)
-    if is_part and not len(y):
+    if is_part and not _num_samples(y):
         X, y = _validated(estimator, X, ensure_min_samples=0, **options), np.asarray(y)
         check_consistent_length(X, y)
     else:

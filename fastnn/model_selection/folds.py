@@ -24,13 +24,7 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 from ..core.options import cached
-from ..core.validation import (
-    check_flag,
-    check_rows,
-    check_threads,
-    describe_type,
-    refuse_classes,
-)
+from ..core.validation import check_flag, check_rows, check_threads, describe_type, refuse_classes
 from ..distributed.executor_pool import ExecutorPool, Workers
 from ..distributed.shared_objects import SharedObjects
 from ..estimators.base import BaseMLP
@@ -112,7 +106,8 @@ def make_splits(estimator, X, y, groups, cv):
     refuse_classes(X=X, y=y, groups=groups)
     if groups is not None and hasattr(groups, "__len__"):
         check_rows("groups", len(groups), _num_samples(X))
-    X, y, groups = indexable(X, y, groups)
+    given = X, y, groups
+    X, y, groups = indexable(*(np.asarray(a) if isinstance(a, memoryview) else a for a in given))
     try:
         cv = check_cv(cv, y, classifier=is_classifier(estimator))
     except TypeError as error:  # classes of several types, which cannot be sorted

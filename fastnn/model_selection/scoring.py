@@ -39,11 +39,8 @@ class Scoring:
         if not is_name and not isinstance(error_score, numbers.Real):
             raise ValueError(f"error_score must be 'raise' or a number, got {error_score!r}")
         self.scorer = check_scoring(model, scoring=scoring, raise_exc=is_name)
-        self.error_score, self.train_scores, self.keeps_models = (
-            error_score,
-            train_scores,
-            keeps_models,
-        )
+        self.error_score = error_score
+        self.train_scores, self.keeps_models = train_scores, keeps_models
         several = isinstance(scoring, (list, tuple, set, dict))
         self.names = list(scoring) if several else None  # of several scores
         scorings = list(scoring.values()) if isinstance(scoring, dict) else self.names or [scoring]

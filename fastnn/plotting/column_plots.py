@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.validation import check_count
+from ..core.validation import check_count, check_function
 from ..mlp import MLP
 from ..tabular.explaining.effects import Effect, PairEffect, axis_of
 from ..tabular.explaining.explanation import describe_output
@@ -308,16 +310,28 @@ def _permuted(model, X, y, scoring, options):
     """Return the same of rows, with deviations. options : of scikit-learn's permutation_importance"""
     check_sklearn()
     from sklearn.inspection import permutation_importance
+    from sklearn.metrics import check_scoring
 
+    if isinstance(model, MLP):
+        check_function("scoring", scoring)  # names need an estimator
     if isinstance(model, MLP) and scoring is None:
         scoring, what = _negative_loss, "increase of the loss"
     else:
         what = f"decrease of {scoring if isinstance(scoring, str) else 'the score'}"
-    result = permutation_importance(model, X, y, scoring=scoring, **options)
-    if not np.isfinite(result.importances_mean).all():
-        raise ValueError(
-            "the score of the rows is not finite. Check X, y and the predictions for NaN."
-        )
+    scorer = check_scoring(model, scoring=scoring)
+
+    def finite_score(*rows, **weights):
+        score, is_good = scorer(*rows, **weights), False
+        with contextlib.suppress(TypeError):  # of what is no number
+            is_good = math.isfinite(score)
+        if not is_good:
+            raise ValueError(
+                f"the score of the rows must be a finite number, got {score!r}. Check scoring, X, y "
+                "and the predictions for NaN."
+            )
+        return score
+
+    result = permutation_importance(model, X, y, scoring=finite_score, **options)
     names = getattr(X, "columns", getattr(model, "feature_names_in_", None))
     return result.importances_mean, result.importances_std, names, what
 

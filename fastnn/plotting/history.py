@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.validation import check_list
 from ..state import History
 from .prediction_checks import last_step
 from .theme import BLUE, ORANGE, check_axes
@@ -94,10 +95,16 @@ def _histories(thing):
             "history must be a History, a trained MLP, or a fitted estimator of fastnn, got "
             f"{type(thing).__name__}"
         )
-    found = [(history.loss, history.val_loss) for history in histories if history is not None]
+    found = [_losses(history) for history in histories if history is not None]
     if not found:
         raise ValueError(
             f"this {type(model).__name__} has no history: it is not trained, or was loaded from a "
             "file. Pass one that was trained in this process."
         )
     return found
+
+
+def _losses(history):
+    """Return the training and the validation losses of a History. It may have no validation losses."""
+    losses, val_losses = history.loss, () if history.val_loss is None else history.val_loss
+    return check_list("history.loss", losses), check_list("history.val_loss", val_losses)

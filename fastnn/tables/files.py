@@ -15,7 +15,7 @@ from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any
 
 from ..core.messages import join, plural, printable, reason, warn
-from ..core.validation import check_list, check_path, refuse_classes
+from ..core.validation import check_function, check_list, check_path, refuse_classes
 from ..files.replacing import replacing
 from . import formats, tidy
 from .arrow_files import ParquetFiles, ParquetTable
@@ -131,6 +131,7 @@ def read(
     >>> tables.read(path).to_pydict()
     {'area': [50, 70], 'rent': [600, None]}
     """
+    check_function("on_note", on_note)
     na = [na] if isinstance(na, (str, int, float)) else check_list("na", na)
     options = ReadOptions(
         text_columns=text_columns,

@@ -260,7 +260,7 @@ def _first_lines(data):
 
 def _check_separator(sep, decimal):
     sep = SEPARATORS.get(sep, sep)
-    if sep is not None and (len(sep) != 1 or not sep.isascii() or sep in '"\r\n'):
+    if sep is not None and (len(sep) != 1 or not sep.isascii() or sep in '"\r\n\0'):
         raise TableError(
             "{argument} is {value!r}, but one character is needed, such as ; or tab.",
             argument="sep",

@@ -7,14 +7,7 @@ import numpy as np
 
 from ..core.messages import join, plural, printable
 from .cells.missing import NULLS, is_missing_mark
-from .cells.numbers import (
-    DECIMAL_COMMA,
-    NO_THOUSANDS,
-    WIDE,
-    number_style,
-    parse_number,
-    to_whole,
-)
+from .cells.numbers import DECIMAL_COMMA, NO_THOUSANDS, WIDE, number_style, parse_number, to_whole
 from .cells.recognition import begins_with_zero, find_padded, plain_type
 from .errors import NoRowsError, TableError, import_pyarrow
 

@@ -82,7 +82,7 @@ def test_spaces_after_separators_are_removed(table):
 COMMAS = {"sep": ",", "decimal": ","}
 SENSELESS = [
     ({"sep": "::"}, "sep is '::', but one character is needed, such as ; or tab."),
-    *(({"sep": sep}, "but one character is needed") for sep in '"\né'),
+    *(({"sep": sep}, "but one character is needed") for sep in '"\né\0'),
     ({"decimal": ":"}, "decimal is ':', but must be . or a comma."),
     (COMMAS, "sep and decimal are both ','. Pass another sep or decimal."),
     ({"comment": ""}, "comment is empty. Pass the character that begins a comment, such as #."),

@@ -186,10 +186,8 @@ def test_columns_without_names(table):
     assert table(",a,,\n5,1,2,3\n5,2,3,4\n") == (columns, notes)
     note = ": 3 columns without a name are called 'column_3', 'column_4' and 1 more"
     assert table(",a,,,\n5,1,2,3,4\n5,2,3,4,5\n")[1] == [note]
-    columns, notes = (
-        {"a": [5, 6], "column_2": [1, 2]},
-        [": 1 column without a name is called 'column_2'"],
-    )
+    columns = {"a": [5, 6], "column_2": [1, 2]}
+    notes = [": 1 column without a name is called 'column_2'"]
     rows_numbered = ": column '' left out: row numbers in the first column"
     assert table(",,a\n1,1,5\n2,2,6\n") == (columns, [*notes, rows_numbered])
 

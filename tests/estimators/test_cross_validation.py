@@ -280,7 +280,7 @@ def test_a_class_without_training_rows(method):
     labels[:3] = "b"
     cv = sk.KFold(4)
     with pytest.warns(RuntimeWarning, match="have 3 of 4 classes"):
-        ours = fastnn.cross_val_predict(classifier(), X, labels, cv=cv, method=method)
+        ours = fastnn.cross_val_predict(classifier(), memoryview(X), labels, cv=cv, method=method)
     with warnings.catch_warnings(action="ignore"):
         theirs = sk.cross_val_predict(classifier(), X, labels, cv=cv, method=method)
     assert_array_equal(ours, theirs)

@@ -56,12 +56,8 @@ def test_buckets_outside_of_the_weights_are_refused():
 
 
 def test_rows_to_visit_outside_of_the_table_are_refused():
-    starts, buckets, ones, u = (
-        np.array([0, 1]),
-        np.zeros(1, np.int32),
-        np.ones((1, 1)),
-        np.zeros((1, 1)),
-    )
+    starts, buckets = np.array([0, 1]), np.zeros(1, np.int32)
+    ones, u = np.ones((1, 1)), np.zeros((1, 1))
 
     def fit(*order):
         visited = np.array(order, np.int64)

@@ -34,12 +34,12 @@ def drawn(functions, sizes=(5, 4, 3), seed=3):
 
 @pytest.mark.parametrize("name", [x for x in INITIALIZERS if x != "orthogonal"])
 def test_weights_have_their_variance(name):
-    family, kind = name.split("_")
-    deviation, rng = np.sqrt(VARIANCES[family](40, 30)), np.random.default_rng(3)
+    (family, kind), sizes = name.split("_"), np.int8([100, 90])  # int8 cannot hold their sum
+    deviation, rng = np.sqrt(VARIANCES[family](100, 90)), np.random.default_rng(3)
     limit = np.sqrt(3) * deviation
     numbers = dict(uniform=(-limit, limit), normal=(0, deviation))[kind]
-    expected = getattr(rng, kind)(*numbers, (40, 30))
-    assert_allclose(INITIALIZERS[name](np.random.default_rng(3), 40, 30), expected, rtol=1e-14)
+    expected = getattr(rng, kind)(*numbers, sizes)
+    assert_allclose(INITIALIZERS[name](np.random.default_rng(3), *sizes), expected, atol=1e-15)
 
 
 @pytest.mark.parametrize("shape", [(7, 7), (9, 4), (4, 9), (1, 1), (1, 5), (5, 1), (120, 60)])

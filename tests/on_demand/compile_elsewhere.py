@@ -23,11 +23,7 @@ TARGETS = [
     for system in ("linux-gnu", "linux-musl", "macos", "windows-gnu")
     for architecture in ("x86_64", "aarch64")
 ]
-X86 = {
-    "baseline": [],
-    "avx2": ["-mavx2", "-mfma"],
-    "avx512": ["-mavx512f", "-mavx512dq", "-mfma"],
-}
+X86 = {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mavx512dq", "-mfma"]}
 # The sources of all variants are equal: `baseline` compiles to NEON for AArch64.
 VARIANT = ROOT / "build/src/variants/baseline_float32.c"
 BINDING = ROOT / "build/src/binding/kernels.c"

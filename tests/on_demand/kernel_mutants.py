@@ -28,9 +28,7 @@ COMMANDS = "build/commands"
 FOLDERS = "src/ops", "src/train"
 BANDS = "kernels", "networks", "training"  # the other bands test what calls them
 SWAPS = {
-    "comparison": {
-        **{"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="},
-    },
+    "comparison": {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="},
     "operator": {
         **{"+": "-", "-": "+", "*": "+", "//": "*", "/": "*", "%": "*", "<<": ">>", ">>": "<<"},
         **{"&": "|", "|": "&", "^": "&", "and": "or", "or": "and", "not": ""},

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from public_names import public_names  # noqa: E402
 from random_values import make_world, right  # noqa: E402
 
 import fastnn  # noqa: E402
-from fastnn import EncodedTable, distributed, plotting, tables  # noqa: E402
+from fastnn import EncodedTable, cross_val_predict, cross_validate, distributed, plotting, tables  # noqa: E402
 from fastnn.reference.network import shard_batches  # noqa: E402
 
 FOLDER = TESTS / "on_demand"
@@ -78,11 +79,14 @@ def test_random_calls_neither_crash_nor_hang():
 
 X, Y = np.linspace(0, 1, 48).reshape(12, 4), np.arange(12) % 2
 RAGGED, MIXED = [[[]], [1]], np.array(["a", None, 3.0], object)
-BLOCK = memoryview(np.ones((1, 2)))
+BLOCK, SELF = memoryview(np.ones((1, 2))), []
+SELF.append(SELF)
 TEXTS = "text_columns must be a list of texts, got"
 HERE, ONE_TEXT = Path("a"), pd.DataFrame({"a": ["1"]})
 REGRESSOR, CLASSIFIER = fastnn.MLPRegressor(3, max_iter=1), fastnn.MLPClassifier(3)
-CrossEntropy, class_weights = fastnn.losses.CrossEntropy, fastnn.losses.class_weights
+NET, HISTORY = fastnn.MLP([4, 1]), fastnn.History(loss=list, n_steps=1, stop_reason="epoch")
+balanced, CustomLoss = partial(fastnn.losses.class_weights, "balanced"), fastnn.losses.CustomLoss
+plot_importances, convert = plotting.plot_importances, tables.convert_texts
 FOUND = {  # calls that had errors without the name of an argument, by what the errors say now
     "codes is not a rectang": lambda: EncodedTable(X, codes=RAGGED, n_categories=[3]),
     "dtype must be 'float32' or 'float64'": lambda: EncodedTable(X, dtype="\ud800"),
@@ -93,39 +97,33 @@ FOUND = {  # calls that had errors without the name of an argument, by what the 
         fastnn.MLPClassifier(3).partial_fit(X, Y, classes=Y).partial_fit(X, Y, classes=MIXED)
     ),
     "sample_weight is the class Series": lambda: REGRESSOR.fit(X, Y).score(X, Y, pd.Series),
-    "cv must be a number, a splitter or pairs": lambda: fastnn.cross_val_predict(
+    "cv must be a number, a splitter or pairs": lambda: cross_val_predict(
         REGRESSOR, X, Y, cv=RAGGED
     ),
-    "error_score must be 'raise' or a number": lambda: fastnn.cross_validate(
+    "error_score must be 'raise' or a number": lambda: cross_validate(
         REGRESSOR, X, Y, error_score=X
     ),
-    "targets is not a rectangular array": lambda: class_weights(
-        "balanced", RAGGED, 2, CrossEntropy()
-    ),
+    "targets is not a rectangular array": lambda: balanced(RAGGED, 2, fastnn.losses.CrossEntropy()),
     "labels must be a list, got a PosixPath": lambda: plotting.plot_confusion(Y, Y, labels=HERE),
     "labels must be a list of classes, got shape": lambda: plotting.plot_confusion(Y, Y, labels=X),
     "labels must be a list": lambda: plotting.plot_precision_recall(Y, Y, labels=HERE),
-    "shape must be a list": lambda: plotting.plot_weights(fastnn.MLP([4, 1]), shape=HERE),
+    "shape must be a list": lambda: plotting.plot_weights(NET, shape=HERE),
     "model is the class MLPClassifier": lambda: plotting.plot_weights(fastnn.MLPClassifier),
     "groups must have shape": lambda: fastnn.TabularRegressor(2).fit(X, Y, groups=np.array(1)),
-    "units must be a list": lambda: plotting.plot_weights(fastnn.MLP([4, 1]), units=HERE),
+    "units must be a list": lambda: plotting.plot_weights(NET, units=HERE),
     "rates must be a sequence of numbers": lambda: fastnn.schedules.Rates(list),
     "n must be a whole number of at most": lambda: distributed.part(10**400, 1, 2),
-    "n_out must be a whole number of at most": lambda: class_weights(
-        "balanced", Y, 10**400, fastnn.losses.BCE()
-    ),
+    "n_out must be a whole number of at most": lambda: balanced(Y, 10**400, fastnn.losses.BCE()),
     "X holds an integer that is too large": lambda: fastnn.playground.from_arrays([[10**400]], [1]),
     "columns must name at least one column": lambda: (
         fastnn.TabularRegressor(2, time_limit=1).fit(X, Y).effects([])
     ),
     "table is the class DataFrame": lambda: tables.check_data(pd.DataFrame),
     "columns is the class DataFrame": lambda: tables.write("a.csv", pd.DataFrame),
-    f"{TEXTS} b'a'": lambda: tables.convert_texts(ONE_TEXT, text_columns=b"a"),
-    "needs must name different ones of": lambda: fastnn.losses.CustomLoss(
-        len, needs=np.ones((1, 0))
-    ),
+    f"{TEXTS} b'a'": lambda: convert(ONE_TEXT, text_columns=b"a"),
+    "needs must name different ones of": lambda: CustomLoss(len, needs=np.ones((1, 0))),
     "batch_size must be at least 1, got 0": lambda: list(shard_batches(3, 0, 1)),
-    f"{TEXTS} bytearray": lambda: tables.convert_texts(ONE_TEXT, bytearray(b"a")),
+    f"{TEXTS} bytearray": lambda: convert(ONE_TEXT, bytearray(b"a")),
     "biases must be a sequence of 1 arrays": lambda: setattr(fastnn.MLP([4, 1]), "biases", BLOCK),
     "pos_weight must be a number or a sequence": lambda: fastnn.losses.BCE(pos_weight=BLOCK),
     "rates must be a sequence .* got <memory": lambda: fastnn.schedules.Rates(BLOCK),
@@ -134,6 +132,18 @@ FOUND = {  # calls that had errors without the name of an argument, by what the 
     "seed must be None, an int": lambda: fastnn.playground.from_points(np.eye(3), seed="a"),
     "y must hold classes that can be sorted": lambda: CLASSIFIER.partial_fit(X, MIXED[:, None]),
     "rates must be a sequence .* got <Enc": lambda: fastnn.schedules.Rates(EncodedTable(X)),
+    "code_scale must be a finite number": lambda: EncodedTable(X, code_scale=SELF),
+    "history.loss must be a list, got a type": lambda: plotting.plot_history(HISTORY),
+    "the score of the rows must be a finite number, got None": lambda: plot_importances(
+        REGRESSOR.fit(X, Y), X, Y, scoring=lambda *rows: None
+    ),
+    "scoring must be a function or None, got a str": lambda: plot_importances(
+        NET, X, Y, scoring="r2"
+    ),
+    "Expected sequence or array-like": lambda: CLASSIFIER.fit(X, 5, shards=2),
+    "on_note must be a function or None, got an int": lambda: tables.read("a.csv", on_note=3),
+    "on_note must be a function or None, got a str": lambda: convert(ONE_TEXT, on_note="a"),
+    "na must be a list, got a memoryview": lambda: tables.read("a.csv", na=BLOCK),
     "encoding, comment and na must be texts": lambda: tables.read("a.csv", na="\ud800"),
 }
 

@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ...core.messages import plural, printable
-from ...core.validation import refuse_text
+from ...core.validation import check_function, refuse_text
 from ..errors import import_pyarrow, to_table
 from . import dates, numbers
 from .missing import is_missing_mark, present_texts
@@ -236,6 +236,7 @@ def convert_texts(
     {'price': [1234.5, 99.0], 'share': [12.0, 7.5]}
     """
     refuse_text("text_columns", text_columns)
+    check_function("on_note", on_note)
     pa, table, columns = import_pyarrow(), to_table(table), []
     for name, column in zip(table.column_names, table.columns):
         kind = plain_type(column.type)

@@ -298,8 +298,7 @@ BY_HAND = {
         RARE, LABELS, OF_BOTH, [[-35 / 3, 7 / 3], [-0.5, -2.5]], **BOTH
     ),
     "binary_cross_entropy_with_logits with both": by_hand(
-        *([[-LOG3, LOG3], [0, 0]], LABELS, OF_BOTH, [[-2.1875, 0.4375], [-0.125, -0.625]]),
-        **BOTH,
+        *([[-LOG3, LOG3], [0, 0]], LABELS, OF_BOTH, [[-2.1875, 0.4375], [-0.125, -0.625]]), **BOTH
     ),
     # t = 0.1, 0.1, 0.8 and 0.8, 0.1, 0.1
     "cross_entropy smoothed": by_hand(
