@@ -130,7 +130,7 @@ cdef void update(const Optimizer* optimizer, Py_ssize_t step, void* params, cons
     cdef Step constants
     init_step(optimizer, &constants)
     prepare_step(optimizer, step - 1, 0, &constants)
-    update_arrays(&constants, <real*>params, <const real*>grads, <real**>moments, n, LANES)
+    update_arrays(&constants, <real*>params, <const real*>grads, <real**>moments, n, LANES, LANES)
 
 cdef Py_ssize_t multiply_adds(void* x, Py_ssize_t n) noexcept nogil:
     """At least n multiply-adds z = z x[0] + x[1], in chains that do not wait for each other. Returns how many they

@@ -35,7 +35,9 @@ cdef void add_ngram(void* context, uint32_t bucket) noexcept nogil:
 def find_ngrams(texts, ends, int n_bits):
     """Return the starts (n + 1,) of the rows, and the buckets of their n-grams, each once. Row i is texts[ends[i - 1]:ends[i]].
 
-    texts : bytes; ends : int64 (n,)"""
+    texts : bytes; ends : int64 (n,); n_bits : of the number of a bucket, which is an int32, 1 to 31"""
+    if not 1 <= n_bits <= 31:
+        raise ValueError(f"n_bits must be 1 to 31, got {n_bits}")
     cdef Py_ssize_t n = len(ends), n_bytes = len(texts), i
     cdef int64_t first = 0
     starts = numpy.zeros(n + 1, numpy.int64)

@@ -94,6 +94,7 @@ cdef struct WeightTile:     # a block of rows, inputs, of a panel of dW
     Inputs X                # rows, or panels or packed inputs from the block's first input on
     Py_ssize_t step         # from a row of panels or packed inputs to the next
     Py_ssize_t first        # input of `rows`
+    Py_ssize_t n_columns    # from the first of the panel to the last of W
     Py_ssize_t n_skip       # first inputs, not stored: the block before has them
     const real* dZ          # row 0 of the panel
     const real* before      # the sums of the rows before; NULL: there are none
@@ -184,17 +185,11 @@ cdef inline void update_tile(const int vecs, const int n_rows, const WeightTile*
     """Update W with any other rule, which reads the gradient from memory."""
     cdef vec g[TILE + TALL_ROWS * VECS]
     cdef int i, v, n_skip = tile.n_skip
-    cdef real* W = tile.W + n_skip * PANEL
-    cdef Py_ssize_t n = (n_rows - n_skip) * PANEL
     for i in range(n_rows):
         for v in range(vecs):
             g[VECS * i + v] = sums[vecs * i + v]
-    if vecs == VECS:
-        update_in_region(gradient.step, W, <const real*>&g[VECS * n_skip], gradient.moment_stride, n)
-    else:
-        for v in range(vecs):
-            update_in_region(gradient.step, W + v * LANES, <const real*>&g[VECS * n_skip + v],
-                             gradient.moment_stride, n, PANEL)
+    update_panel(vecs, gradient.step, tile.W + n_skip * PANEL, <const real*>&g[VECS * n_skip],
+                 gradient.moment_stride, n_rows - n_skip, tile.n_columns)
 
 cdef void few_inputs_backward_weight(Py_ssize_t first, Py_ssize_t end, const Layer* layer,
                                      const ChunkGradient* gradient) noexcept nogil:
@@ -211,6 +206,7 @@ cdef void few_inputs_backward_weight(Py_ssize_t first, Py_ssize_t end, const Lay
     for j from first <= j < end by PANEL:
         wide = vecs_used(layer.n_out, j) > 1
         q = column_offset(j, layer.W.stride)
+        tile.n_columns = layer.n_out - j
         tile.dZ = element(layer.dZ, 0, j)
         tile.dW = layer.dW + q
         tile.before = tile.dW if g.add else NULL
@@ -298,6 +294,7 @@ cdef inline void weight_block(const int vecs, const int n_rows, Py_ssize_t i, Py
     tile.X.rows = block.first.X.rows
     tile.X.X.data = block.first.X.X.data + i * block.next_input
     tile.step = n_rows if block.is_packed else PANEL
+    tile.n_columns = block.first.n_columns
     tile.dZ = block.first.dZ
     tile.before = block.first.before
     while i < end:
@@ -370,6 +367,7 @@ cdef inline void weight_panel(Py_ssize_t j, const WeightPart* part, const Layer*
     block.n_lines = 0
     if packed and is_prefetched(layer.n_in, layer.n_out):
         block.n_lines = lines_for_tile(gradient.n, hi - p)
+    tile.n_columns = layer.n_out - j
     tile.X.rows = NULL if packed else layer.inputs.rows
     tile.dZ = element(layer.dZ, 0, j)
     block.next = tile.dZ + CHUNK * PANEL if not gradient.is_last else element(layer.dZ, -gradient.row, j + PANEL)

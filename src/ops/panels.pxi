@@ -61,8 +61,9 @@ cdef inline Py_ssize_t padded(Py_ssize_t c) noexcept nogil:
     return round_up(c, PANEL if PANEL > 16 else 16)
 
 cdef enum:
-    MIN_NARROW_INPUTS = 2 * LANES           # with fewer inputs or rows, panels of W are as fast or faster
+    MIN_NARROW_INPUTS = 2 * LANES           # with fewer inputs or rows, panels of W are as fast or faster,
     MIN_NARROW_ROWS = LANES // 2 + 1
+    FEW_OUTPUTS = 5                         # but for so few outputs, where most lanes of a panel are empty
 
 # Panel stride and size of a layer's weights. BLOCK*PANEL is at least 16, so every size is a multiple of 16.
 cdef inline Py_ssize_t weight_stride(Py_ssize_t n_in) noexcept nogil:
@@ -78,7 +79,10 @@ cdef inline bint is_narrow(Py_ssize_t n_out) noexcept nogil:
 
 cdef inline bint stores_transpose(Py_ssize_t n_in, Py_ssize_t n_out, Py_ssize_t n_rows) noexcept nogil:
     """Whether a layer has only W^T. n_rows: of a batch; few rows leave lanes empty that are rows."""
-    return n_out == 1 or (is_narrow(n_out) and n_in >= MIN_NARROW_INPUTS and n_rows >= MIN_NARROW_ROWS)
+    cdef bint fits = n_in >= MIN_NARROW_INPUTS and n_rows >= MIN_NARROW_ROWS
+    if n_out <= FEW_OUTPUTS:
+        fits = n_in >= min_(4 * n_out, MIN_NARROW_INPUTS)
+    return n_out == 1 or (fits and is_narrow(n_out))
 
 # ---- a region: all parameters of a network, or as many moments or gradients, in panels ----
 

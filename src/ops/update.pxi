@@ -199,8 +199,9 @@ cdef inline vec mean_square(const Step* s, vec v, vec g) noexcept nogil:
     """beta2 v + (1 - beta2) g^2"""
     return vfma(vset(s.beta2), v, vmul(vmul(vset(s.one_minus_beta2), g), g))
 
-cdef inline vec apply_rule(int rule, int moments, const Step* s, vec w, vec g, vec* m) noexcept nogil:
-    """Returns the updated parameter and updates its moments m. Formulas in fastnn/optimizers/."""
+cdef inline vec apply_rule(int rule, int moments, const Step* s, vec w, vec g, vec* m,
+                           Py_ssize_t n) noexcept nogil:
+    """Returns the updated parameter and updates its moments m. Formulas in fastnn/optimizers/. n: lanes before padding"""
     cdef vec d, zero = vset(0)
     cdef bint centered
     if rule == SGD:
@@ -213,22 +214,23 @@ cdef inline vec apply_rule(int rule, int moments, const Step* s, vec w, vec g, v
         m[1] = mean_square(s, m[1], g)
         if moments == 3:                    # AMSGrad
             m[2] = vmax(m[2], m[1])
-        return vfnma(vset(s.lr), vdiv(m[0], vfma(vsqrt(m[moments - 1]), vset(s.correction2), vset(s.eps))), w)
+        d = vfma(vsqrt_part(m[moments - 1], n), vset(s.correction2), vset(s.eps))
+        return vfnma(vset(s.lr), vdiv_part(m[0], d, n), w)
     if rule == NADAM:
         m[0] = lerp(s.one_minus_beta1, m[0], g)
         m[1] = mean_square(s, m[1], g)
         d = vfma(vset(s.lr), m[0], vmul(vset(s.lr_gradient), g))
-        return vsub(w, vdiv(d, vfma(vsqrt(m[1]), vset(s.correction2), vset(s.eps))))
+        return vsub(w, vdiv_part(d, vfma(vsqrt_part(m[1], n), vset(s.correction2), vset(s.eps)), n))
     if rule == ADAMAX:
         m[0] = lerp(s.one_minus_beta1, m[0], g)
         m[1] = vmax(vmul(vset(s.beta2), m[1]), vadd(vabs(g), vset(s.eps)))
-        return vfnma(vset(s.lr), vdiv(m[0], m[1]), w)
+        return vfnma(vset(s.lr), vdiv_part(m[0], m[1], n), w)
     if rule == ADAGRAD:
         m[0] = vfma(g, g, m[0])
-        return vfnma(vset(s.lr), vdiv(g, vadd(vsqrt(m[0]), vset(s.eps))), w)
+        return vfnma(vset(s.lr), vdiv_part(g, vadd(vsqrt_part(m[0], n), vset(s.eps)), n), w)
     if rule == ADADELTA:
         m[0] = mean_square(s, m[0], g)
-        d = vmul(vsqrt(vdiv(vadd(m[1], vset(s.eps)), vadd(m[0], vset(s.eps)))), g)
+        d = vmul(vsqrt_part(vdiv_part(vadd(m[1], vset(s.eps)), vadd(m[0], vset(s.eps)), n), n), g)
         m[1] = mean_square(s, m[1], d)
         return vfnma(vset(s.lr), d, w)
     if rule == LION:
@@ -242,7 +244,7 @@ cdef inline vec apply_rule(int rule, int moments, const Step* s, vec w, vec g, v
     if centered:
         m[1] = lerp(s.one_minus_beta2, m[1], g)
         d = vmax(zero, vfnma(m[1], m[1], d))
-    d = vdiv(g, vadd(vsqrt(d), vset(s.eps)))
+    d = vdiv_part(g, vadd(vsqrt_part(d, n), vset(s.eps)), n)
     if moments > 1 + centered:
         d = m[moments - 1] = vfma(vset(s.momentum), m[moments - 1], d)
     return vfnma(vset(s.lr), d, w)
@@ -261,13 +263,14 @@ cdef inline void store_some(real* p, vec a, Py_ssize_t n) noexcept nogil:
 cdef struct Update:         # of n contiguous parameters: the user's array, or a span of a region (panels.pxi)
     const Step* step
     Py_ssize_t n, stride    # LANES numbers of each `stride` are updated
+    Py_ssize_t lanes        # of these, the first that are not padding; not set where FEW_LANES is 0
     real* w                 # INOUT
     const real* g           # IN: their gradient
     real** m                # INOUT: moments, each like w; the average of the parameters, if there is one, is the last
 
 cdef inline void update_vec(int rule, int moments, bint rule_only, const Update* u, Py_ssize_t i,
-                            Py_ssize_t n) noexcept nogil:
-    """Update at most LANES numbers, n from number i on."""
+                            Py_ssize_t n, Py_ssize_t lanes) noexcept nogil:
+    """Update at most LANES numbers, n from number i on, of which the first `lanes` are not padding."""
     cdef vec a = load_some(u.w + i, n), b = load_some(u.g + i, n)
     cdef vec state[MAX_MOMENTS]
     cdef int l
@@ -277,7 +280,7 @@ cdef inline void update_vec(int rule, int moments, bint rule_only, const Update*
         b = adjust_gradient(u.step, a, b)
     if not rule_only and u.step.decoupled:
         a = vmul(vset(u.step.decay_factor), a)
-    a = apply_rule(rule, moments, u.step, a, b, state)
+    a = apply_rule(rule, moments, u.step, a, b, state, lanes)
     if not rule_only and u.step.lower != 0:             # a NaN stays NaN
         a = vmin(load_some(u.w + u.step.upper + i, n), vmax(load_some(u.w + u.step.lower + i, n), a))
     store_some(u.w + i, a, n)
@@ -294,10 +297,10 @@ cdef inline void update_span(int rule, int moments, bint rule_only, const Update
     cdef Py_ssize_t i = 0
     u.step = &s
     while i + LANES <= u.n:
-        update_vec(rule, moments, rule_only, &u, i, LANES)
+        update_vec(rule, moments, rule_only, &u, i, LANES, u.lanes if FEW_LANES > 0 else LANES)
         i += u.stride
     if i < u.n:
-        update_vec(rule, moments, rule_only, &u, i, u.n - i)
+        update_vec(rule, moments, rule_only, &u, i, u.n - i, u.n - i)
 
 cdef inline bint is_rule_only(const Step* s) noexcept nogil:
     """See update_span."""
@@ -329,12 +332,14 @@ cdef void update_by_rule(const Update* u) noexcept nogil:
     # end of rules
 
 cdef inline void update_arrays(const Step* s, real* w, const real* g, real** m, Py_ssize_t n,
-                               Py_ssize_t stride) noexcept nogil:
-    """One step on n parameters, or on the first LANES of each `stride`."""
+                               Py_ssize_t stride, Py_ssize_t lanes) noexcept nogil:
+    """One step on n parameters, or on the first LANES of each `stride`. lanes: as in Update"""
     cdef Update u
     u.step = s
     u.n = n
     u.stride = stride
+    if FEW_LANES > 0:
+        u.lanes = lanes
     u.w = w
     u.g = g
     u.m = m
@@ -344,14 +349,26 @@ cdef inline void update_arrays(const Step* s, real* w, const real* g, real** m, 
         update_by_rule(&u)
 
 cdef inline void update_in_region(const Step* s, real* w, const real* g, Py_ssize_t moment_stride, Py_ssize_t n,
-                                  Py_ssize_t stride=LANES) noexcept nogil:
+                                  Py_ssize_t stride=LANES, Py_ssize_t lanes=LANES) noexcept nogil:
     """update_arrays with the moments at w + moment_stride, w + 2 moment_stride, ..., as in a training."""
     cdef real* m[MAX_MOMENTS]
     cdef int k
     m[0] = w + moment_stride
     for k in range(1, MAX_MOMENTS):         # one after the other: as a vector they reach the call later, by 2 ns
         m[k] = m[k - 1] + moment_stride
-    update_arrays(s, w, g, m, n, stride)
+    update_arrays(s, w, g, m, n, stride, lanes)
+
+cdef inline void update_panel(const int vecs, const Step* s, real* w, const real* g, Py_ssize_t moment_stride,
+                              Py_ssize_t n_rows, Py_ssize_t n_columns) noexcept nogil:
+    """update_in_region for rows of a panel. n_columns: that are used, from the first on, in `vecs`"""
+    cdef Py_ssize_t lanes = n_columns - (vecs - 1) * LANES if FEW_LANES > 0 else LANES      # of the last vec
+    cdef int v
+    if vecs == VECS and lanes > FEW_LANES:
+        update_in_region(s, w, g, moment_stride, n_rows * PANEL)
+        return
+    for v in range(vecs):
+        update_in_region(s, w + v * LANES, g + v * LANES, moment_stride, n_rows * PANEL, PANEL,
+                         lanes if v == vecs - 1 else LANES)
 
 # ---- the lazy update of categories ----
 

@@ -8,6 +8,12 @@ typedef vec factor;
 
 #define OP(name) BY_DTYPE(_mm512_##name##_ps, _mm512_##name##_pd)
 #define VEC(x) ((vec){x})
+#define HALF_OP(name) BY_DTYPE(_mm256_##name##_ps, _mm256_##name##_pd)
+#define HALF(a) BY_DTYPE(_mm512_castps512_ps256, _mm512_castpd512_pd256)(a)
+#define FROM_HALF(a) BY_DTYPE(_mm512_zextps256_ps512, _mm512_zextpd256_pd512)(a)
+#define QUARTER_OP(name) BY_DTYPE(_mm_##name##_ps, _mm_##name##_pd)
+#define QUARTER(a) BY_DTYPE(_mm512_castps512_ps128, _mm512_castpd512_pd128)(a)
+#define FROM_QUARTER(a) BY_DTYPE(_mm512_zextps128_ps512, _mm512_zextpd128_pd512)(a)
 
 typedef BY_DTYPE(__mmask16, __mmask8) lane_mask;
 static inline lane_mask first_lanes(ptrdiff_t n) { return (lane_mask)(n >= LANES ? (1u << LANES) - 1 : (1u << n) - 1); }
@@ -22,6 +28,20 @@ static inline vec vsub(vec a, vec b) { return VEC(OP(sub)(a.v, b.v)); }
 static inline vec vmul(vec a, vec b) { return VEC(OP(mul)(a.v, b.v)); }
 static inline vec vdiv(vec a, vec b) { return VEC(OP(div)(a.v, b.v)); }
 static inline vec vsqrt(vec a) { return VEC(OP(sqrt)(a.v)); }
+/* The divider takes a half or a quarter of the time for 8 or 4 floats. */
+#define HAS_PARTS
+static inline vec vdiv_part(vec a, vec b, ptrdiff_t n)
+{
+    if (n > LANES / 2) return vdiv(a, b);
+    if (n > LANES / 4) return VEC(FROM_HALF(HALF_OP(div)(HALF(a.v), HALF(b.v))));
+    return VEC(FROM_QUARTER(QUARTER_OP(div)(QUARTER(a.v), QUARTER(b.v))));
+}
+static inline vec vsqrt_part(vec a, ptrdiff_t n)
+{
+    if (n > LANES / 2) return vsqrt(a);
+    if (n > LANES / 4) return VEC(FROM_HALF(HALF_OP(sqrt)(HALF(a.v))));
+    return VEC(FROM_QUARTER(QUARTER_OP(sqrt)(QUARTER(a.v))));
+}
 static inline vec vfma(vec a, vec b, vec c) { return VEC(OP(fmadd)(a.v, b.v, c.v)); }
 static inline factor vfactor(const real *p) { return vload(p); }
 static inline vec vfma_factor(vec a, factor b, vec c) { return vfma(a, b, c); }

@@ -17,6 +17,7 @@
  *   NARROW_GROUP     outputs of such a layer whose sums are in registers at the same time, at most
  *   WEIGHT_ROWS      inputs of a block of dW whose inputs are packed (ops/linear.pxi)
  *   TALL_BYTES       of a panel that tall blocks read at a time (ops/product.pxi); both were measured on AVX2 only
+ *   FEW_LANES        vdiv_part and vsqrt_part are faster for at most as many lanes; 0: never
  *   SUM_VECS         16/LANES, the vecs that hold the 16 virtual lanes of a sum along memory
  *
  *   in_register(p)                    p, as one address
@@ -28,6 +29,8 @@
  *   vfma_factor(a, b, c)              vfma(a, b, c)
  *   vset(x)                           x in every lane
  *   vadd vsub vmul vdiv vsqrt         IEEE, round to nearest
+ *   vdiv_part(a, b, n)                vdiv in the first n lanes; the others have the same, or 0
+ *   vsqrt_part(a, n)                  likewise
  *   vfma(a, b, c) = a*b + c           one rounding where the hardware has FMA; SSE2 and scalar round twice
  *   vfnma(a, b, c) = c - a*b          likewise
  *   vmax(a, b) = a > b ? a : b        so a NaN in either gives b; the same rule on every instruction set
@@ -110,6 +113,11 @@ enum {
     NARROW_GROUP = 8,
     WEIGHT_ROWS = LANES * REAL_BYTES == 32 ? TALL_ROWS : WIDE_ROWS,
     TALL_BYTES = LANES * REAL_BYTES == 32 ? 1 << 13 : 1 << 14,
+#ifdef HAS_PARTS
+    FEW_LANES = LANES / 2,
+#else
+    FEW_LANES = 0,
+#endif
     BLOCK = LANES > ROWS ? LANES : ROWS, /* a weight panel has a multiple of BLOCK rows: whole blocks and transposes */
 };
 
@@ -145,6 +153,11 @@ static inline real sum16(const vec *lanes)
         for (int i = 0; i < n; i++) a[i] = vadd(a[i], a[i + n]);
     return vreduce_add(a[0]);
 }
+
+#ifndef HAS_PARTS
+static inline vec vdiv_part(vec a, vec b, ptrdiff_t n) { (void)n; return vdiv(a, b); }
+static inline vec vsqrt_part(vec a, ptrdiff_t n) { (void)n; return vsqrt(a); }
+#endif
 
 #ifndef HAS_QUADS
 static inline vec vquads(const real *const *p, ptrdiff_t k) { return vload(p[0] + k); }

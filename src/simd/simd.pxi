@@ -8,7 +8,7 @@ cdef extern from "simd/primitives.h" nogil:
         pass
     enum:
         LANES, ROWS, VECS, WIDE_ROWS, TALL_ROWS, PANEL, REAL_BYTES, TILE, BLOCK, SUM_VECS, NARROW, NARROW_GROUP, MIN_EXP, MAX_EXP
-        QUAD_ROWS, QUAD_VECS, WEIGHT_ROWS, TALL_BYTES
+        FEW_LANES, QUAD_ROWS, QUAD_VECS, WEIGHT_ROWS, TALL_BYTES
     const real* in_register(const real* p)
     void vprefetch(const real* p)
     vec vload(const real* p)
@@ -21,6 +21,8 @@ cdef extern from "simd/primitives.h" nogil:
     vec vmul(vec a, vec b)
     vec vdiv(vec a, vec b)
     vec vsqrt(vec a)
+    vec vdiv_part(vec a, vec b, Py_ssize_t n)
+    vec vsqrt_part(vec a, Py_ssize_t n)
     vec vfma(vec a, vec b, vec c)
     factor vfactor(const real* p)
     vec vfma_factor(vec a, factor b, vec c)

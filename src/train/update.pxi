@@ -115,8 +115,8 @@ cdef void update_parameters(Training* training, int thread, Progress* progress) 
         else:
             for j from 0 <= j < layer.n_out by PANEL:
                 q = element(layer.W, lo, j) - layer.W.data
-                update_in_region(step, layer.W.data + q, layer.dW + q, moment_stride, (hi - lo) * PANEL,
-                                 PANEL if layer.n_out - j <= LANES else LANES)     # without padding
+                update_panel(vecs_used(layer.n_out, j), step, layer.W.data + q, layer.dW + q, moment_stride, hi - lo,
+                             layer.n_out - j)
                 if layer.T.data != NULL:
                     transpose(lo, hi, j, j + min_(PANEL, round_up(layer.n_out - j, LANES)), layer.W, layer.T)
         if l == 0 and training.net.table != NULL:

@@ -42,10 +42,10 @@ def test_a_megabyte_takes_what_its_length_says():
     assert len(found) == len(set(found)) == 2**16  # every bucket, once
 
 
-def test_ends_outside_of_the_texts_are_refused():
-    for ends in [4], [2, 1], [-1]:
-        with pytest.raises(ValueError, match="ends"):
-            kernels.find_ngrams(b"abc", np.array(ends, np.int64), 8)
+def test_ends_outside_of_the_texts_and_buckets_that_are_no_int32_are_refused():
+    for ends, n_bits in ([4], 8), ([2, 1], 8), ([-1], 8), ([3], -1), ([3], 0), ([3], 32):
+        with pytest.raises(ValueError, match="ends" if n_bits == 8 else "n_bits must be 1 to 31"):
+            kernels.find_ngrams(b"abc", np.array(ends, np.int64), n_bits)
 
 
 def test_buckets_outside_of_the_weights_are_refused():

@@ -52,7 +52,6 @@ from random_values import ANYTHING, HUGE, Planned, anything, distort, make_world
 import fastnn  # noqa: E402
 
 ALLOWED = TypeError, ValueError, OSError, ImportError, RuntimeError, fastnn.DivergenceError, Planned
-REFUSED = UnicodeError, NotImplementedError  # although they are of these kinds
 LONG = 3  # seconds of CPU time after which a call gets Ctrl-C
 HANG = 120  # seconds after which it has ignored it, or waits forever
 MEMORY = 1 << 30  # bytes for a sequence, beyond what its imports take
@@ -117,10 +116,13 @@ class Caller:
             self.call(name, p_wrong=0)  # a thread is not interrupted
 
         threads = [threading.Thread(target=call_in_thread, args=(name,)) for name in picked]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with contextlib.suppress(
+            RuntimeError
+        ):  # threads of `Trainer.run` may have taken the memory
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
 
     def sweep(self, name):
         """Call a name with each kind of wrong value for each parameter, and right ones for the others."""
@@ -262,8 +264,8 @@ def judge(name, error, is_huge):
         is_read = name.get is None and (name.signature is None or name.signature is ASSIGNED)
         is_absent = f"has no attribute {name.attribute!r}" in message  # of this estimator
         return None if is_read or is_absent else kind
-    if isinstance(error, REFUSED) or not isinstance(error, ALLOWED):
-        return kind
+    if isinstance(error, (UnicodeError, NotImplementedError)) or not isinstance(error, ALLOWED):
+        return kind  # the first two are of kinds of ALLOWED
     if isinstance(error, (TypeError, ValueError)) and not is_deliberate(error):
         # of functions and files here, and of a setting of an estimator that cannot be cloned
         known = {"argument", "arguments", "called", "loss", "raising", "closed", "pickle"}
@@ -440,8 +442,7 @@ def summarise(names, counts):
         # without PyTorch or a launcher of ranks, and methods that only subclasses have, or always fail
         excused = {"ImportError", "ModuleNotFoundError", "NotImplementedError"}
         fails = ("distributed.MPI", "distributed.Torch", "losses.CustomLoss.curvature")
-        is_excused = excused & set(outcomes) or name.startswith(fails)
-        if not outcomes["success"] and not is_excused:
+        if not (outcomes["success"] or excused & set(outcomes) or name.startswith(fails)):
             never.append(name)
     return never
 
