@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -409,6 +410,12 @@ class Run:
             vars(self).pop(name, None)
 
 
+def _n_members(network):
+    """Return how many networks an estimator trains: 1 if it will refuse their number."""
+    n = network.n_estimators
+    return n if isinstance(n, Integral) and n > 0 else 1
+
+
 def train_runs(folds, runs, evaluate, line, n_threads):
     """Train runs together, and evaluate each as soon as it ends.
 
@@ -423,7 +430,7 @@ def train_runs(folds, runs, evaluate, line, n_threads):
         Shows the progress, as a `training.progress.ManyLine` does, or None.
     n_threads : int
     """
-    jobs = [(run, member) for run in runs for member in range(run.network.n_estimators)]
+    jobs = [(run, member) for run in runs for member in range(_n_members(run.network))]
 
     def make(i, queue):
         run, member = jobs[i]

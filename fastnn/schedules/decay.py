@@ -285,14 +285,17 @@ class Rates(Schedule):
 
 def _check_rates(name, value):
     """Return a tuple of floats, which JSON can hold."""
-    is_text_or_class = isinstance(value, (str, bytes, memoryview, type))
-    if is_text_or_class or getattr(value, "__iter__", None) is None:
+    is_sequence = not isinstance(value, (str, bytes, memoryview, type))
+    try:
+        rates = list(value) if is_sequence else None
+    except TypeError:
+        rates = None
+    if rates is None:
         raise ValueError(f"{name} must be a sequence of numbers of at least 0, got {value!r}")
-    check = number(minimum=0)
-    rates = tuple(check(name, rate) for rate in value)
     if not rates:
         raise ValueError(f"{name} must hold at least one number, got {value!r}")
-    return rates
+    check = number(minimum=0)
+    return tuple(check(name, rate) for rate in rates)
 
 
 @dataclass(eq=False, repr=False)

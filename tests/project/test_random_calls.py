@@ -82,11 +82,11 @@ RAGGED, MIXED = [[[]], [1]], np.array(["a", None, 3.0], object)
 BLOCK, SELF = memoryview(np.ones((1, 2))), []
 SELF.append(SELF)
 TEXTS = "text_columns must be a list of texts, got"
-HERE, ONE_TEXT = Path("a"), pd.DataFrame({"a": ["1"]})
+HERE, ONE_TEXT, NO_NET = Path("a"), pd.DataFrame({"a": ["1"]}), fastnn.MLPRegressor(n_estimators=0)
 REGRESSOR, CLASSIFIER = fastnn.MLPRegressor(3, max_iter=1), fastnn.MLPClassifier(3)
 NET, HISTORY = fastnn.MLP([4, 1]), fastnn.History(loss=list, n_steps=1, stop_reason="epoch")
 balanced, CustomLoss = partial(fastnn.losses.class_weights, "balanced"), fastnn.losses.CustomLoss
-plot_importances, convert = plotting.plot_importances, tables.convert_texts
+importances, convert = plotting.plot_importances, tables.convert_texts
 FOUND = {  # calls that had errors without the name of an argument, by what the errors say now
     "codes is not a rectang": lambda: EncodedTable(X, codes=RAGGED, n_categories=[3]),
     "dtype must be 'float32' or 'float64'": lambda: EncodedTable(X, dtype="\ud800"),
@@ -134,16 +134,16 @@ FOUND = {  # calls that had errors without the name of an argument, by what the 
     "rates must be a sequence .* got <Enc": lambda: fastnn.schedules.Rates(EncodedTable(X)),
     "code_scale must be a finite number": lambda: EncodedTable(X, code_scale=SELF),
     "history.loss must be a list, got a type": lambda: plotting.plot_history(HISTORY),
-    "the score of the rows must be a finite number, got None": lambda: plot_importances(
+    "the score of the rows must be a finite number, got None": lambda: importances(
         REGRESSOR.fit(X, Y), X, Y, scoring=lambda *rows: None
     ),
-    "scoring must be a function or None, got a str": lambda: plot_importances(
-        NET, X, Y, scoring="r2"
-    ),
+    "scoring must be a function or None, got a str": lambda: importances(NET, X, Y, scoring="r2"),
     "Expected sequence or array-like": lambda: CLASSIFIER.fit(X, 5, shards=2),
     "on_note must be a function or None, got an int": lambda: tables.read("a.csv", on_note=3),
     "on_note must be a function or None, got a str": lambda: convert(ONE_TEXT, on_note="a"),
     "na must be a list, got a memoryview": lambda: tables.read("a.csv", na=BLOCK),
+    "rates must be a sequence .* got array": lambda: fastnn.schedules.Rates(np.array(3)),
+    "The 'n_estimators' parameter of MLPR": lambda: cross_val_predict(NO_NET, X, Y),
     "encoding, comment and na must be texts": lambda: tables.read("a.csv", na="\ud800"),
 }
 
