@@ -64,16 +64,16 @@ def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(
     assert_same_bits(fastnn.load(path).params, net.params)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows cannot sync a folder")
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="needs /proc for what is synced")
 def test_the_file_is_synced_before_the_rename_and_the_folder_after(path, monkeypatch):
     calls, fsync, replace = [], os.fsync, os.replace
-    name_of = lambda fd: os.path.basename(os.readlink(f"/proc/self/fd/{fd}"))  # noqa: E731
-    monkeypatch.setattr(os, "fsync", lambda fd: (calls.append(name_of(fd)), fsync(fd)))
+    facts = lambda fd: (os.readlink(f"/proc/self/fd/{fd}"), os.fstat(fd).st_size)  # noqa: E731
+    monkeypatch.setattr(os, "fsync", lambda fd: (calls.append(facts(fd)), fsync(fd)))
     monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("replace"), replace(a, b)))
-    if not os.path.exists("/proc/self/fd"):
-        pytest.skip("needs /proc to know which file is synced")
     MLP([3, 1], rng=0).save(path)
-    assert calls[0].endswith(".tmp") and calls[1:] == ["replace", path.parent.name]
+    (temporary, size), replaced, (folder, _) = calls
+    assert temporary.endswith(".tmp") and (replaced, folder) == ("replace", str(path.parent))
+    assert size == path.stat().st_size  # nothing is left in the buffer
 
 
 def test_many_threads_may_save_to_one_name(path):
