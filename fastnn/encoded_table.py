@@ -329,7 +329,7 @@ def _check_counts(name: str, counts: Any, of: str, columns: Any) -> tuple[int, .
     except TypeError:
         try:
             counts = tuple(counts)
-        except TypeError:
+        except (TypeError, NotImplementedError):  # of a memoryview of two dimensions
             raise ValueError(
                 f"{name} must be an int or a sequence of int, got {counts!r}"
             ) from None

@@ -415,7 +415,7 @@ def as_dtype(net, dtype):
 def _check_sizes(layer_sizes):
     try:
         sizes = tuple(layer_sizes)
-    except TypeError:
+    except (TypeError, NotImplementedError):  # of a memoryview of two dimensions
         sizes = ()
     if len(sizes) < 2:
         raise ValueError(

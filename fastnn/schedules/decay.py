@@ -285,9 +285,9 @@ class Rates(Schedule):
 
 def _check_rates(name, value):
     """Return a tuple of floats, which JSON can hold."""
-    is_sequence = not isinstance(value, (str, bytes, memoryview, type))
+    is_text_or_class = isinstance(value, (str, bytes, memoryview, type))
     try:
-        rates = list(value) if is_sequence else None
+        rates = None if is_text_or_class else list(value)
     except TypeError:
         rates = None
     if rates is None:

@@ -21,7 +21,6 @@ from random_values import make_world, right  # noqa: E402
 
 import fastnn  # noqa: E402
 from fastnn import EncodedTable, cross_val_predict, cross_validate, distributed, plotting, tables  # noqa: E402
-from fastnn.reference.network import shard_batches  # noqa: E402
 
 FOLDER = TESTS / "on_demand"
 PLANTED = """
@@ -122,7 +121,7 @@ FOUND = {  # calls that had errors without the name of an argument, by what the 
     "columns is the class DataFrame": lambda: tables.write("a.csv", pd.DataFrame),
     f"{TEXTS} b'a'": lambda: convert(ONE_TEXT, text_columns=b"a"),
     "needs must name different ones of": lambda: CustomLoss(len, needs=np.ones((1, 0))),
-    "batch_size must be at least 1, got 0": lambda: list(shard_batches(3, 0, 1)),
+    "batch_size must be at least 1, got 0": lambda: list(fastnn.reference.shard_batches(3, 0, 1)),
     f"{TEXTS} bytearray": lambda: convert(ONE_TEXT, bytearray(b"a")),
     "biases must be a sequence of 1 arrays": lambda: setattr(fastnn.MLP([4, 1]), "biases", BLOCK),
     "pos_weight must be a number or a sequence": lambda: fastnn.losses.BCE(pos_weight=BLOCK),
@@ -143,6 +142,7 @@ FOUND = {  # calls that had errors without the name of an argument, by what the 
     "on_note must be a function or None, got a str": lambda: convert(ONE_TEXT, on_note="a"),
     "na must be a list, got a memoryview": lambda: tables.read("a.csv", na=BLOCK),
     "rates must be a sequence .* got array": lambda: fastnn.schedules.Rates(np.array(3)),
+    "layer_sizes must list inputs, hidden": lambda: fastnn.MLP(BLOCK),
     "The 'n_estimators' parameter of MLPR": lambda: cross_val_predict(NO_NET, X, Y),
     "encoding, comment and na must be texts": lambda: tables.read("a.csv", na="\ud800"),
 }
