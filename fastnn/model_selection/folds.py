@@ -413,7 +413,7 @@ class Run:
 def _n_members(network):
     """Return how many networks an estimator trains: 1 if it will refuse their number."""
     n = network.n_estimators
-    return n if isinstance(n, Integral) and n > 0 else 1
+    return n if isinstance(n, Integral) and int(n) > 0 else 1
 
 
 def train_runs(folds, runs, evaluate, line, n_threads):
