@@ -25,6 +25,7 @@ orthogonal     orthonormal columns (rows if n_in < n_out) Saxe, McClelland and G
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -181,10 +182,13 @@ def orthogonal(rng: np.random.Generator, n_in: int, n_out: int) -> NDArray[np.fl
 
 
 def _check_arguments(rng, n_in, n_out):
-    """Check the arguments of an initializer. Return n_in and n_out as int, whose sum cannot overflow."""
+    """Check the arguments of an initializer. Return n_in and n_out as int: NumPy's can overflow."""
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng must be a numpy.random.Generator, got {describe_type(rng)}")
-    return check_count("n_in", n_in), check_count("n_out", n_out)
+    n_in, n_out = check_count("n_in", n_in), check_count("n_out", n_out)
+    if n_in * n_out > sys.maxsize // 8:
+        raise ValueError(f"n_in * n_out must be at most {sys.maxsize // 8}, got {n_in} * {n_out}")
+    return n_in, n_out
 
 
 INITIALIZERS = {

@@ -106,6 +106,8 @@ class TorchCommunicator:
         import torch
         import torch.distributed as dist
 
+        if group is not None and not isinstance(group, dist.ProcessGroup):
+            raise TypeError(f"group must be a torch.distributed.ProcessGroup, got {group!r}")
         self._torch, self._dist = torch, dist
         self._group = dist.group.WORLD if group is None else group
         self.rank: int = dist.get_rank(self._group)

@@ -12,12 +12,14 @@ JAPANESE = "番号,氏名,都道府県,職業\n1,山田太郎,東京都,会社�
 TEXTS = {
     "cp932 euc_jp": JAPANESE,
     "cp932": "id,商品\n1,コーヒー\n2,りんごジュース\n",
+    "cp932 ": "id,code\n1,ソ1\n2,表2\n3,申3\n4,予4\n5,能5\n6,十6\n",  # single bytes beyond ASCII
     "gbk gb18030": "编号,姓名,城市\n1,张伟,北京\n2,王芳,上海\n3,李娜,广州\n",
     "big5": "編號,姓名,城市\n1,張偉,臺北\n2,王芳,高雄\n3,李娜,臺中\n",
     "euc_kr": "번호,이름,도시\n1,김철수,서울\n2,이영희,부산\n3,박민수,대구\n",
     "cp1251 koi8_r iso8859_5 cp866": "номер,имя,город\n1,Иван Петров,Москва\n2,Мария,Новосибирск\n",
     "iso8859_2 cp1250": "numer,imię,miasto,zawód\n1,Łukasz Żółty,Łódź,inżynier\n2,Małgorzata,Kraków,x\n",
     "iso8859-2 cp1250": "číslo,jméno,město\n1,Jiří Dvořák,Plzeň\n2,Božena Němcová,Budějovice\n",
+    "koi8_r": "id,ok\n1,да\n2,не\n3,да\n",  # words of two letters
     "cp1253 iso8859_7": "αριθμός,όνομα,πόλη\n1,Γιώργος Παπαδόπουλος,Αθήνα\n",
     "cp1254 iso8859_9": "numara,isim,şehir\n1,Ayşe Öz,İstanbul\n2,Çağlar Öztürk,Eskişehir\n",
     "cp1255": "מספר,שם,עיר\n1,משה כהן,ירושלים\n2,שרה לוי,תל אביב\n",

@@ -78,7 +78,7 @@ def test_random_calls_neither_crash_nor_hang():
 
 X, Y = np.linspace(0, 1, 48).reshape(12, 4), np.arange(12) % 2
 RAGGED, MIXED = [[[]], [1]], np.array(["a", None, 3.0], object)
-BLOCK, SELF = memoryview(np.ones((1, 2))), []
+BLOCK, SELF, RNG = memoryview(np.ones((1, 2))), [], np.random.default_rng(0)
 SELF.append(SELF)
 TEXTS = "text_columns must be a list of texts, got"
 HERE, ONE_TEXT, NO_NET = Path("a"), pd.DataFrame({"a": ["1"]}), fastnn.MLPRegressor(n_estimators=0)
@@ -112,6 +112,7 @@ FOUND = {  # calls that had errors without the name of an argument, by what the 
     "units must be a list": lambda: plotting.plot_weights(NET, units=HERE),
     "rates must be a sequence of numbers": lambda: fastnn.schedules.Rates(list),
     "n must be a whole number of at most": lambda: distributed.part(10**400, 1, 2),
+    "n_in . n_out must be at most": lambda: fastnn.initializers.orthogonal(RNG, 10**20, 1),
     "n_out must be a whole number of at most": lambda: balanced(Y, 10**400, fastnn.losses.BCE()),
     "X holds an integer that is too large": lambda: fastnn.playground.from_arrays([[10**400]], [1]),
     "columns must name at least one column": lambda: (

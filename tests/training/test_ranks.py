@@ -329,6 +329,7 @@ def receive(array, source, group):
 
 
 DIST = dict(
+    ProcessGroup=Group,
     get_rank=lambda group: group.rank.rank,
     get_world_size=lambda group: group.rank.size,
     get_global_rank=lambda group, rank: rank + group.FIRST,
@@ -376,10 +377,12 @@ def fit_over(kind, comm, **options):
 def test_the_engines_have_default_ranks_and_errors(engines):
     for found in MPICommunicator(), TorchCommunicator():
         assert (found.rank, found.size) == (1, 2)
-    with pytest.raises(TypeError, match=r"^comm must be a communicator of mpi4py, got 3$"):
-        MPICommunicator(3)
-    buffer = np.zeros(8, np.uint8)
-    with pytest.raises(ValueError, match=r"^send and receive must not share memory$"):
-        MPICommunicator().sendrecv(buffer, buffer[:], 1)  # to itself
-    with pytest.raises(ValueError, match=r"^send has uint8, but receive has float64$"):
-        MPICommunicator().sendrecv(buffer, np.zeros(8), 1)
+    comm, buffer = MPICommunicator(), np.zeros(8, np.uint8)
+    for call, message in [
+        (lambda: MPICommunicator(3), "comm must be a communicator of mpi4py, got 3"),
+        (lambda: TorchCommunicator(3), "group must be a torch.distributed.ProcessGroup, got 3"),
+        (lambda: comm.sendrecv(buffer, buffer[:], 1), "send and receive must not share memory"),
+        (lambda: comm.sendrecv(buffer, np.zeros(8), 1), "send has uint8, but receive has float64"),
+    ]:
+        with pytest.raises((TypeError, ValueError), match=f"^{message}$"):
+            call()
