@@ -40,6 +40,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import IPython  # noqa: F401  Matplotlib fails while another thread imports it for `fastnn.play`
 import matplotlib.pyplot as plt
 import numpy as np
 

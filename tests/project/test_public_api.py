@@ -175,10 +175,10 @@ MISSING = [
 def test_a_module_of_fastnn_that_is_missing_is_named(module, call, monkeypatch, tmp_path):
     """Not a library that the user is to install."""
     fastnn.MLPRegressor((2,), tol=1e9).fit([[0.0], [1.0]], [0.0, 1.0]).save(tmp_path / "model")
+    monkeypatch.delattr(module, raising=False)
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(
-        ModuleNotFoundError, match=f"^import of {module} halted; None in sys.modules$"
-    ):
+    message = f"^import of {module} halted; None in sys.modules$"
+    with pytest.raises(ModuleNotFoundError, match=message):
         call(tmp_path / "model")
 
 

@@ -82,26 +82,22 @@ BLOCK, SELF, RNG = memoryview(np.ones((1, 2))), [], np.random.default_rng(0)
 SELF.append(SELF)
 TEXTS = "text_columns must be a list of texts, got"
 HERE, ONE_TEXT, NO_NET = Path("a"), pd.DataFrame({"a": ["1"]}), fastnn.MLPRegressor(n_estimators=0)
-REGRESSOR, CLASSIFIER = fastnn.MLPRegressor(3, max_iter=1), fastnn.MLPClassifier(3)
+REG, CLF = fastnn.MLPRegressor(3, max_iter=1), fastnn.MLPClassifier(3)
 NET, HISTORY = fastnn.MLP([4, 1]), fastnn.History(loss=list, n_steps=1, stop_reason="epoch")
 balanced, CustomLoss = partial(fastnn.losses.class_weights, "balanced"), fastnn.losses.CustomLoss
 importances, convert = plotting.plot_importances, tables.convert_texts
 FOUND = {  # calls that had errors without the name of an argument, by what the errors say now
     "codes is not a rectang": lambda: EncodedTable(X, codes=RAGGED, n_categories=[3]),
     "dtype must be 'float32' or 'float64'": lambda: EncodedTable(X, dtype="\ud800"),
-    "y is not a rectangular array": lambda: CLASSIFIER.fit(X, RAGGED * 6),
-    "X holds an integer that is": lambda: REGRESSOR.fit([[10**400]] * 12, Y),
-    "sample_weight is not a rect": lambda: REGRESSOR.fit(X, Y, RAGGED),
+    "y is not a rectangular array": lambda: CLF.fit(X, RAGGED * 6),
+    "X holds an integer that is": lambda: REG.fit([[10**400]] * 12, Y),
+    "sample_weight is not a rect": lambda: REG.fit(X, Y, RAGGED),
     "classes must hold classes that can be sorted": lambda: (
         fastnn.MLPClassifier(3).partial_fit(X, Y, classes=Y).partial_fit(X, Y, classes=MIXED)
     ),
-    "sample_weight is the class Series": lambda: REGRESSOR.fit(X, Y).score(X, Y, pd.Series),
-    "cv must be a number, a splitter or pairs": lambda: cross_val_predict(
-        REGRESSOR, X, Y, cv=RAGGED
-    ),
-    "error_score must be 'raise' or a number": lambda: cross_validate(
-        REGRESSOR, X, Y, error_score=X
-    ),
+    "sample_weight is the class Series": lambda: REG.fit(X, Y).score(X, Y, pd.Series),
+    "cv must be a number, a splitter or pairs": lambda: cross_val_predict(REG, X, Y, cv=RAGGED),
+    "error_score must be 'raise' or a number": lambda: cross_validate(REG, X, Y, error_score=X),
     "targets is not a rectangular array": lambda: balanced(RAGGED, 2, fastnn.losses.CrossEntropy()),
     "labels must be a list, got a PosixPath": lambda: plotting.plot_confusion(Y, Y, labels=HERE),
     "labels must be a list of classes, got shape": lambda: plotting.plot_confusion(Y, Y, labels=X),
@@ -130,15 +126,15 @@ FOUND = {  # calls that had errors without the name of an argument, by what the 
     f"{TEXTS} 'ab'": lambda: tables.read("a", text_columns="ab"),
     "lr of a plateau must be a number of at least 0": lambda: fastnn.schedules.Plateau(lr=10**400),
     "seed must be None, an int": lambda: fastnn.playground.from_points(np.eye(3), seed="a"),
-    "y must hold classes that can be sorted": lambda: CLASSIFIER.partial_fit(X, MIXED[:, None]),
+    "y must hold classes that can be sorted": lambda: CLF.partial_fit(X, MIXED[:, None]),
     "rates must be a sequence .* got <Enc": lambda: fastnn.schedules.Rates(EncodedTable(X)),
     "code_scale must be a finite number": lambda: EncodedTable(X, code_scale=SELF),
     "history.loss must be a list, got a type": lambda: plotting.plot_history(HISTORY),
     "the score of the rows must be a finite number, got None": lambda: importances(
-        REGRESSOR.fit(X, Y), X, Y, scoring=lambda *rows: None
+        REG.fit(X, Y), X, Y, scoring=lambda *rows: None
     ),
     "scoring must be a function or None, got a str": lambda: importances(NET, X, Y, scoring="r2"),
-    "Expected sequence or array-like": lambda: CLASSIFIER.fit(X, 5, shards=2),
+    "Expected sequence or array-like": lambda: CLF.fit(X, 5, shards=2),
     "on_note must be a function or None, got an int": lambda: tables.read("a.csv", on_note=3),
     "on_note must be a function or None, got a str": lambda: convert(ONE_TEXT, on_note="a"),
     "na must be a list, got a memoryview": lambda: tables.read("a.csv", na=BLOCK),
