@@ -120,12 +120,12 @@ def register_block(dtype):
 
 
 def rows_computed(n, rows):
-    """Return the rows that a product computes for n: whole blocks, the last of 8 with 2 or 4 rows.
+    """Return the rows that a product computes for n: whole blocks, the last of 8 with 1, 2 or 4 rows.
 
-    See `rest_rows` in src/ops/linear.pxi.
+    See `product_rest` in src/ops/product.pxi.
     """
     rest = n % rows
-    return n - rest + round_up(rest, 2 if rest <= 2 else 4) if rows == 8 else round_up(n, rows)
+    return n - rest + (rest if rest <= 2 else round_up(rest, 4)) if rows == 8 else round_up(n, rows)
 
 
 def multiply_adds(layer_sizes, n, trains, rows=1, lanes=1):

@@ -18,6 +18,7 @@ cdef enum:
     KC = L1_BYTES // (PANEL * REAL_BYTES)
     TALL_KC = TALL_BYTES // (PANEL * REAL_BYTES)
     CHUNK = 256             # rows of a sum of gradients, and rows computed together in most networks
+    ROWS_WITHOUT_T = 16     # a batch of so few rows stores no W^T: its update would take longer than it saves
     WIDE_CHUNK = 2 * CHUNK  # rows computed together where the weights do not fit into L2
     # columns of a product, or inputs of dW, at a time: CHUNK rows of them take a quarter of L2
     NC = L2_BYTES // (4 * CHUNK * REAL_BYTES)

@@ -19,7 +19,8 @@ cdef struct Layer:          # a layer on a chunk of rows; with one output, W and
     int activation          # IDENTITY if the loss includes the activation
     bint transposed         # W is stored as W^T, like T (panels.pxi)
     Panels W                # IN; INOUT if phase B updates
-    Panels T                # W^T; data NULL: no gradient of the inputs is needed; W itself if that is transposed
+    bint passes_gradient    # dX is needed
+    Panels T                # W^T, for dX; data NULL: not stored; W itself if that is transposed
     real* b
     bint learns_bias        # False: b is 0 and stays 0
     real* dW                # OUT: the gradients of W and b, in their layout
@@ -141,6 +142,63 @@ cdef void linear_backward_input(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t first, 
     p.mask = layer.S + column_offset(first, layer.dX.stride) if layer.derivative == RELU else NULL
     product(lo, hi, is_prefetched(layer.n_in, layer.n_out), &p)
     if end == layer.n_in and layer.derivative != RELU:
+        activation_backward_panels(layer.derivative, lo, hi, layer.n_in, layer.S, layer.dX)
+
+cdef inline void block_without_T(const int n_rows, const int n_vecs, Py_ssize_t r, Py_ssize_t i, Py_ssize_t j,
+                                 const real* T, const Layer* layer) noexcept nogil:
+    """n_rows rows from r on, n_vecs vecs of dX from input i on: add the outputs from j on. T: their part of W^T."""
+    cdef vec c[WIDE_ROWS * VECS]
+    cdef vec w[VECS]
+    cdef vec d
+    cdef const real* dZ = element(layer.dZ, r, j)
+    cdef real* dX = element(layer.dX, r, i)
+    cdef Py_ssize_t p
+    cdef int k, v
+    for k in range(n_rows):
+        for v in range(n_vecs):
+            c[n_vecs * k + v] = vload(dX + k * PANEL + v * LANES) if j > 0 else vset(0)
+    for p in range(min_(PANEL, layer.n_out - j)):
+        for v in range(n_vecs):
+            w[v] = vload(T + p * PANEL + v * LANES)
+        for k in range(n_rows):
+            d = vset(dZ[k * PANEL + p])
+            for v in range(n_vecs):
+                c[n_vecs * k + v] = vfma(d, w[v], c[n_vecs * k + v])
+    for k in range(n_rows):
+        for v in range(n_vecs):
+            vstore(dX + k * PANEL + v * LANES, c[n_vecs * k + v])
+
+cdef inline void blocks_without_T(const int n_vecs, Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t i, Py_ssize_t j,
+                                  const Layer* layer) noexcept nogil:
+    """Rows lo..hi, n_vecs vecs of dX from input i on: add the outputs of the panel of W that begins with j."""
+    cdef real T[PANEL * PANEL]          # a row for each output
+    cdef Py_ssize_t r = lo
+    cdef int v, k
+    for k in range(vecs_used(layer.n_out, j)):
+        for v in range(n_vecs):
+            vtranspose(element(layer.W, i + v * LANES, j) + k * LANES, PANEL, T + k * LANES * PANEL + v * LANES, PANEL)
+    while hi - r > WIDE_ROWS // 2:
+        block_without_T(WIDE_ROWS, n_vecs, r, i, j, T, layer)
+        r += WIDE_ROWS
+    if hi - r > 2:
+        block_without_T(4, n_vecs, r, i, j, T, layer)
+    elif hi - r == 2:
+        block_without_T(2, n_vecs, r, i, j, T, layer)
+    elif hi - r == 1:
+        block_without_T(1, n_vecs, r, i, j, T, layer)
+
+cdef void linear_backward_input_without_T(Py_ssize_t lo, Py_ssize_t hi, Py_ssize_t first, Py_ssize_t end,
+                                          const Layer* layer) noexcept nogil:
+    """Rows lo..hi of dX = dZ W^T, without a copy of W^T: add outputs first..end, and multiply by f'(S) after the last
+    ones. first is a multiple of PANEL."""
+    cdef Py_ssize_t i, j
+    for j from first <= j < end by PANEL:
+        for i from 0 <= i < layer.n_in by PANEL:
+            if layer.n_in - i > LANES:
+                blocks_without_T(VECS, lo, hi, i, j, layer)
+            else:
+                blocks_without_T(1, lo, hi, i, j, layer)
+    if end == layer.n_out:
         activation_backward_panels(layer.derivative, lo, hi, layer.n_in, layer.S, layer.dX)
 
 cdef inline void weight_tile(const int vecs, const int n_rows, const WeightTile* tile,

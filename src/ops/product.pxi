@@ -24,6 +24,9 @@ cdef struct Inputs:         # of a layer: rows of the user's array, or panels
     const real** rows       # pointers to the rows; NULL: panels
     Panels X
 
+cdef enum:
+    STRIP_VECS = 8          # of one row, whose sums are in registers at the same time; of two rows half as many
+
 cdef struct Product:        # C[:, :m] = bias + A[:, :k] B[:k, :m], and what is done to a tile of it before it is stored
     Py_ssize_t k, m
     Inputs A
@@ -160,10 +163,10 @@ cdef inline void place_tile(Py_ssize_t r, Py_ssize_t kb, Py_ssize_t j, bint last
     tile.C.data = p.C.data + q
     tile.mask = p.mask + q if last and p.mask != NULL else NULL
 
-cdef inline void product_group(const int rest, const bint wide, Py_ssize_t lo, Py_ssize_t hi,
+cdef inline void product_group(const bint rest, const bint wide, Py_ssize_t lo, Py_ssize_t hi,
                                const Product* p) noexcept nogil:
-    """`product` with m <= NC. rest: not 0 if lo..hi are at most this many rows, 2 or 4, fewer than a block. wide: of
-    large weights; if there are many rows, in tall blocks, as far as whole blocks of WIDE_ROWS are left."""
+    """`product` with m <= NC. rest: of 3 or 4 rows, fewer than a block. wide: of large weights; if there are many
+    rows, in tall blocks, as far as whole blocks of WIDE_ROWS are left."""
     cdef Py_ssize_t kb = 0, ke, j, r, step = 0, next_inputs
     cdef int vecs
     cdef bint last, tall = wide and TALL_ROWS > WIDE_ROWS and p.A.rows == NULL and hi - lo >= 2 * TALL_ROWS
@@ -197,9 +200,9 @@ cdef inline void product_group(const int rest, const bint wide, Py_ssize_t lo, P
                 place_tile(r, kb, j, last, p, &tile)
                 if rest:
                     if vecs == 1:
-                        product_tile(1, rest, wide, kb, ke, &tile)
+                        product_tile(1, 4, wide, kb, ke, &tile)
                     else:
-                        product_tile(VECS, rest, wide, kb, ke, &tile)
+                        product_tile(VECS, 4, wide, kb, ke, &tile)
                 elif vecs == 1:
                     product_tile(1, ROWS, wide, kb, ke, &tile)
                 elif VECS > 2 and vecs == 2:
@@ -213,7 +216,7 @@ cdef inline void product_group(const int rest, const bint wide, Py_ssize_t lo, P
             return
         kb = ke
 
-cdef inline void product_blocks(const int rest, const bint wide, Py_ssize_t lo, Py_ssize_t hi,
+cdef inline void product_blocks(const bint rest, const bint wide, Py_ssize_t lo, Py_ssize_t hi,
                                 const Product* p) noexcept nogil:
     """`product`, NC columns at a time."""
     cdef Product whole = p[0], group = whole        # local copies: stores cannot change them
@@ -226,6 +229,67 @@ cdef inline void product_blocks(const int rest, const bint wide, Py_ssize_t lo, 
         group.mask = whole.mask + column_offset(j, whole.C.stride) if whole.mask != NULL else NULL
         product_group(rest, wide, lo, hi, &group)
 
+cdef inline void product_strip(const int n_rows, const int n_vecs, Py_ssize_t r, Py_ssize_t j,
+                               const Product* p) noexcept nogil:
+    """Rows r..r + n_rows of C, n_vecs vecs of each from column j on, over all inputs. The sums of one or two rows of a panel
+    would wait for each other."""
+    cdef vec c[STRIP_VECS]
+    cdef vec a[2]
+    cdef factor b
+    cdef const real* x[2]
+    cdef const real* B[STRIP_VECS]      # the panels
+    cdef Py_ssize_t k, t, q
+    cdef int i, v
+    for v from 0 <= v < n_vecs by VECS:
+        B[v // VECS] = element(p.B, 0, j + v * LANES)
+    for v in range(n_vecs):
+        for i in range(n_rows):
+            c[n_vecs * i + v] = vload(p.bias + j + v * LANES) if p.bias != NULL else vset(0)
+    for k from 0 <= k < p.k by PANEL:
+        for i in range(n_rows):
+            x[i] = p.A.rows[r + i] + k if p.A.rows != NULL else element(p.A.X, r + i, k)
+        for t in range(min_(PANEL, p.k - k)):
+            for i in range(n_rows):
+                a[i] = vset(x[i][t])
+            for v in range(n_vecs):
+                b = vfactor(B[v // VECS] + v % VECS * LANES)
+                for i in range(n_rows):
+                    c[n_vecs * i + v] = vfma_factor(a[i], b, c[n_vecs * i + v])
+            for v from 0 <= v < n_vecs by VECS:
+                B[v // VECS] += PANEL
+    for v in range(n_vecs):
+        q = column_offset(j + v * LANES, p.C.stride) + r * PANEL
+        for i in range(n_rows):
+            if p.relu:
+                c[n_vecs * i + v] = vmax(vset(0), c[n_vecs * i + v])
+            if p.mask != NULL:
+                c[n_vecs * i + v] = vselect_gt(vload(p.mask + q + i * PANEL), vset(0), c[n_vecs * i + v], vset(0))
+            vstore(p.C.data + q + i * PANEL, c[n_vecs * i + v])
+
+cdef inline void product_strips(const int n_rows, Py_ssize_t r, const Product* p) noexcept nogil:
+    """Rows r..r + n_rows of C: 1 or 2."""
+    cdef Py_ssize_t j = 0, n_left = (p.m + LANES - 1) // LANES, n
+    while n_left > 0:
+        n = min_(n_left, STRIP_VECS // n_rows)
+        if n == 1:
+            product_strip(n_rows, 1, r, j, p)
+        elif n == 2:
+            product_strip(n_rows, 2, r, j, p)
+        elif n == 3:
+            product_strip(n_rows, 3, r, j, p)
+        elif n == 4:
+            product_strip(n_rows, 4, r, j, p)
+        elif n_rows == 1 and n == 5:
+            product_strip(1, 5, r, j, p)
+        elif n_rows == 1 and n == 6:
+            product_strip(1, 6, r, j, p)
+        elif n_rows == 1 and n == 7:
+            product_strip(1, 7, r, j, p)
+        elif n_rows == 1:
+            product_strip(1, 8, r, j, p)
+        n_left -= n
+        j += n * LANES
+
 cdef void product_rest(Py_ssize_t lo, Py_ssize_t hi, Product p) noexcept nogil:
     """`product` of the last 1 to 4 rows.
 
@@ -233,16 +297,18 @@ cdef void product_rest(Py_ssize_t lo, Py_ssize_t hi, Product p) noexcept nogil:
     of 30-64-64-1 takes 26 % less time with batch 4 than in blocks of 8 rows, 18 % less with 10. Blocks of 4 rows gained
     nothing."""
     if hi - lo > 2:
-        product_blocks(4, False, lo, hi, &p)
+        product_blocks(True, False, lo, hi, &p)
+    elif hi - lo == 2:
+        product_strips(2, lo, &p)
     else:
-        product_blocks(2, False, lo, hi, &p)
+        product_strips(1, lo, &p)
 
 cdef void product_wide(Py_ssize_t lo, Py_ssize_t hi, Product p) noexcept nogil:
     """`product` with large weights, CHUNK rows at a time: those stay in L2. A function of its own, like product_rest."""
     cdef Py_ssize_t i
     for i from lo <= i < hi by CHUNK:
         p.n_lines = lines_for_step(min_(CHUNK, hi - i))
-        product_blocks(0, True, i, min_(i + CHUNK, hi), &p)
+        product_blocks(False, True, i, min_(i + CHUNK, hi), &p)
 
 cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, bint wide, const Product* p) noexcept nogil:
     """Rows lo..hi of C. wide: B is large."""
@@ -254,6 +320,6 @@ cdef inline void product(Py_ssize_t lo, Py_ssize_t hi, bint wide, const Product*
     if wide:
         product_wide(lo, hi - n_rest, p[0])
     elif n_rest < hi - lo:
-        product_blocks(0, False, lo, hi - n_rest, p)
+        product_blocks(False, False, lo, hi - n_rest, p)
     if n_rest > 0:
         product_rest(hi - n_rest, hi, p[0])

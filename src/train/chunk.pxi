@@ -104,8 +104,14 @@ cdef inline void layer_forward_rows(Training* training, const Chunk* chunk, Py_s
 
 cdef inline void linear_backward_rows(Training* training, const Chunk* chunk, Py_ssize_t lo, Py_ssize_t hi,
                                       const Layer* layer) noexcept nogil:
-    """linear_backward_input of all columns, unless the step is dropped."""
+    """linear_backward_input of all columns, unless the step is dropped. Without T, of all outputs."""
     cdef Py_ssize_t first
+    if layer.T.data == NULL:
+        for first from 0 <= first < layer.n_out by NC:
+            linear_backward_input_without_T(lo, hi, first, min_(first + NC, layer.n_out), layer)
+            if poll_abort(training, chunk):
+                return
+        return
     if not chunk.buffers.polls:
         linear_backward_input(lo, hi, 0, layer.n_in, layer)
         return
@@ -173,7 +179,7 @@ cdef void backward_rows(Training* training, const Chunk* chunk, Py_ssize_t lo, P
         backward_output(&layers[training.net.n_layers - 1], lo, hi)
     for l in range(training.net.n_layers - 1, -1, -1):
         layer = &layers[l]
-        if layer.T.data == NULL or poll_abort(training, chunk):
+        if not layer.passes_gradient or poll_abort(training, chunk):
             return
         layer_backward_rows(training, chunk, lo, hi, layer)
         if layer.mask.data != NULL:

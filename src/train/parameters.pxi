@@ -13,7 +13,8 @@ cdef struct Weights:        # of one layer
     Py_ssize_t n_in, n_out
     LayerLayout layout      # offsets in a region
     Panels W                # W^T if layout.transposed
-    Panels T                # W^T; data NULL: no gradient of the inputs is needed; W itself if that is transposed
+    bint passes_gradient    # the gradient of the inputs is needed
+    Panels T                # W^T; data NULL: not stored; W itself if that is transposed
     real* b
     bint learns_bias        # False: b is 0 and stays 0
 
@@ -114,9 +115,11 @@ cdef Py_ssize_t parameters_layout(const Training* training, Parameters* params, 
         w.b = params.start + w.layout.b
         w.learns_bias = net.biases[l] != NULL
         w.T = panels(NULL, w.layout.stride if w.layout.transposed else weight_stride(w.n_out))
-        if l > 0 or training.data.dX != NULL or uses_adjoints(training):
-            w.T.data = (w.W.data if w.layout.transposed
-                        else allocate_reals(&cursor, padded(w.n_in) // PANEL * w.T.stride))
+        w.passes_gradient = l > 0 or training.data.dX != NULL or uses_adjoints(training)
+        if w.layout.transposed:
+            w.T.data = w.W.data
+        elif w.passes_gradient and (training.data.batch_size > ROWS_WITHOUT_T or n_tangents(training) != 0):
+            w.T.data = allocate_reals(&cursor, padded(w.n_in) // PANEL * w.T.stride)
     return cursor - base
 
 cdef Py_ssize_t parameters_size(const Training* training) noexcept nogil:

@@ -146,6 +146,7 @@ cdef Py_ssize_t workspace_layout(const Training* training, Workspace* workspace,
 cdef inline void point_to_weights(Layer* layer, const Weights* w, real* grads) noexcept nogil:
     layer.transposed = w.layout.transposed
     layer.W = w.W
+    layer.passes_gradient = w.passes_gradient
     layer.T = w.T
     layer.b = w.b
     layer.learns_bias = w.learns_bias
