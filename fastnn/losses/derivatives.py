@@ -42,7 +42,7 @@ class Derivatives(ImmutableOptions):
     weights: tuple[float, float] = (1.0, 1.0)
 
     def __post_init__(self) -> None:
-        if self.jacobian != "mse":
+        if not isinstance(self.jacobian, str) or self.jacobian != "mse":
             raise ValueError(f"jacobian must be 'mse', got {self.jacobian!r}")
         weights = check_numbers("weights", self.weights, minimum=0)
         if not isinstance(weights, tuple) or len(weights) != 2:

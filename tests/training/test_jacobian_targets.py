@@ -496,6 +496,7 @@ WRONG_OPTIONS = [
     (custom_loss, dict(inputs=[0]), "inputs are those of derivatives, but needs names none"),
     (custom_loss, dict(needs=3), "needs must be a list, got an int"),
     (losses.Derivatives, dict(jacobian="mae"), "jacobian must be 'mse'"),
+    (losses.Derivatives, dict(jacobian=np.array(["mse", "mse"])), "jacobian must be 'mse'"),
     (losses.Derivatives, dict(weights=(1.0,)), "weights must be two numbers"),
     (losses.Derivatives, dict(weights=2.0), "weights must be two numbers"),
     (losses.Derivatives, dict(weights=(1.0, -1.0)), "weights"),
