@@ -440,7 +440,11 @@ class CustomValue:
         y = targets.labels[rows.y] if targets.is_classifier else rows.y
         if rows.weight is not None:
             options["sample_weight"] = rows.weight
-        value = self.scorer(KnownPredictions(rows), np.zeros((len(y), 1)), y, **options)
+        try:
+            value = self.scorer(KnownPredictions(rows), np.zeros((len(y), 1)), y, **options)
+        except TypeError as error:  # scikit-learn's, too, if the function returned None
+            message = f"metric {self.name} failed: {error}. It must return a number."
+            raise TypeError(message) from error
         try:
             value = float(value)
         except (TypeError, ValueError):

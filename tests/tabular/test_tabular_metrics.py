@@ -248,6 +248,7 @@ WRONG_METRICS = [
     ("acuracy", r"metric='acuracy' is unknown\. Did you mean 'accuracy'\?"),
     (sk.log_loss, r"metric=log_loss seems to be lower .*=make_scorer\(log_loss, greater"),
     (lambda y, p: "x", r"must return a number, got 'x'"),
+    (lambda y, p: None, r"metric <lambda> failed: unsupported .* It must return a number\."),
 ]
 
 
