@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..core.validation import check_rng
+from ..core.validation import check_list, check_rng
 from ..mlp import MLP, blank_network
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ def network_from_layers(layers, activation, output, rng, dtype, dropout=0.0):
             "the parameters do not say which activation follows the hidden layers. Pass it, such as "
             "activation='relu', and output='softmax' or 'sigmoid' if the model ends with one."
         )
-    hidden = [activation] * (len(layers) - 1) if isinstance(activation, str) else activation or []
+    if isinstance(activation, str):
+        hidden = [activation] * (len(layers) - 1)
+    else:
+        hidden = [] if activation is None else check_list("activation", activation)
     architecture = dict(
         layer_sizes=[layers[0].W.shape[0], *(layer.W.shape[1] for layer in layers)],
         activations=[*hidden, output],

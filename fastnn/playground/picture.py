@@ -90,7 +90,6 @@ class Picture:
             **self.surface(net),
             "units": self.units(net),
             "weights": [_bytes(W.astype(np.float32)) for W in net.weights],
-            "biases": [_bytes(b.astype(np.float32)) for b in net.biases],
         }
         if data.kind == "classes":
             frame["confusion"] = self.confusion(net)

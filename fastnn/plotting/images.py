@@ -56,6 +56,7 @@ def plot_weights(
     ------
     ValueError
         `shape` does not have as many pixels as the network has inputs, or a unit does not exist.
+        Or the estimator is not fitted, or has several networks.
 
     Examples
     --------
@@ -103,7 +104,10 @@ def _network_of(model):
             "model must be an MLP, or a fitted MLPClassifier or MLPRegressor, got "
             f"{type(estimator).__name__}"
         )
-    return estimator.network_, getattr(estimator, "feature_names_in_", None)
+    try:
+        return estimator.network_, getattr(estimator, "feature_names_in_", None)
+    except AttributeError as error:  # it is not fitted, or an ensemble
+        raise ValueError(f"model must have one network: {error}") from None
 
 
 def _plot_matrix(W, ax, units, names):

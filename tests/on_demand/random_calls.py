@@ -129,7 +129,7 @@ class Caller:
         """Call a name with each kind of wrong value for each parameter, and right ones for the others."""
         for parameter in name.parameters:
             for i, make in enumerate(ANYTHING):
-                faulthandler.dump_traceback_later(HANG, exit=True)
+                watch()
                 self.world.begin(f"{parameter.name} {i}")
                 self.call(name, 0, {parameter.name: make})
 
@@ -306,6 +306,17 @@ class Result:
     text: str
 
 
+def watch():
+    """Start the watchdog of a call. Threads of a call before may still have the memory for its thread."""
+    for left in reversed(range(100)):
+        try:
+            return faulthandler.dump_traceback_later(HANG, exit=True)
+        except RuntimeError:
+            if not left:
+                raise
+            time.sleep(0.1)
+
+
 def make_calls(seed, steps, world, names, log):
     """Make the calls of a sequence, in a process of its own."""
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -319,7 +330,7 @@ def make_calls(seed, steps, world, names, log):
     warnings.showwarning, sys.unraisablehook = caller.note_warning, caller.note_unraisable
     for step in steps:
         caller.write("step", step)
-        faulthandler.dump_traceback_later(HANG, exit=True)
+        watch()
         if step in names:
             caller.sweep(names[step])
         else:

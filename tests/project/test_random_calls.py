@@ -83,6 +83,7 @@ SELF.append(SELF)
 TEXTS = "text_columns must be a list of texts, got"
 HERE, ONE_TEXT, NO_NET = Path("a"), pd.DataFrame({"a": ["1"]}), fastnn.MLPRegressor(n_estimators=0)
 REG, CLF = fastnn.MLPRegressor(3, max_iter=1), fastnn.MLPClassifier(3)
+TWO = fastnn.MLPRegressor(3, max_iter=1, n_estimators=2)
 NET, HISTORY = fastnn.MLP([4, 1]), fastnn.History(loss=list, n_steps=1, stop_reason="epoch")
 balanced, CustomLoss = partial(fastnn.losses.class_weights, "balanced"), fastnn.losses.CustomLoss
 importances, convert = plotting.plot_importances, tables.convert_texts
@@ -104,6 +105,9 @@ FOUND = {  # calls that had errors without the name of an argument, by what the 
     "labels must be a list": lambda: plotting.plot_precision_recall(Y, Y, labels=HERE),
     "shape must be a list": lambda: plotting.plot_weights(NET, shape=HERE),
     "model is the class MLPClassifier": lambda: plotting.plot_weights(fastnn.MLPClassifier),
+    "model must have one network: .* ensemble": lambda: plotting.plot_weights(TWO.fit(X, Y)),
+    "model must have one network: .* fitted": lambda: plotting.plot_weights(fastnn.MLPRegressor()),
+    "activation must be a list, got a mem": lambda: fastnn.from_flax({"kernel": X}, BLOCK),
     "groups must have shape": lambda: fastnn.TabularRegressor(2).fit(X, Y, groups=np.array(1)),
     "units must be a list": lambda: plotting.plot_weights(NET, units=HERE),
     "rates must be a sequence of numbers": lambda: fastnn.schedules.Rates(list),

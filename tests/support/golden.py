@@ -12,13 +12,13 @@ but the shuffling of PCG64.
 """
 
 import argparse
-import functools
 import itertools
 import json
 import pathlib
 import re
 import warnings
 import zlib
+from functools import partial
 
 import numpy as np
 import thread_trials
@@ -179,25 +179,21 @@ def cases(dtype, n_threads):
         yield from kind(dtype, n_threads)
 
 
-def training(dtype, n_threads, shape, n_out=1, output="identity", targets=same, per_target=1,
+def train(dtype, n_threads, shape, n_out=1, output="identity", targets=same, per_target=1,
              activation="tanh", network_options=None, **options):  # fmt: skip
-    """A function that trains a network on numbers, and returns a CRC."""
+    """Train a network on numbers, and return a CRC."""
     sizes, n, batch = SHAPES[shape]
     layers = [*sizes, n_out * per_target]
     options = dict(batch_size=batch, n_threads=n_threads) | options
     y = targets(numbers((n, n_out), 2)).astype(dtype)
-
-    def run():
-        net = network(layers, dtype, activation, output, **network_options or {})
-        return trained(net, numbers((n, sizes[0]), 1).astype(dtype), y, **options)
-
-    return run
+    net = network(layers, dtype, activation, output, **network_options or {})
+    return trained(net, numbers((n, sizes[0]), 1).astype(dtype), y, **options)
 
 
 def loss_cases(*variant):
     for name, (loss, output, targets, per_target) in LOSSES.items():
         for shape, n_out in (("tiny", 3), ("small", 1), ("chunks", 3)):
-            run = training(*variant, shape, n_out, output, targets, per_target, loss=loss)
+            run = partial(train, *variant, shape, n_out, output, targets, per_target, loss=loss)
             yield f"loss {name}, {shape}", run
 
 
@@ -224,11 +220,11 @@ def step_cases(*variant):
     for name, optimizer in OPTIMIZERS.items():
         for shape, n_out in (("tiny", 2), ("small", 1), ("deep", 2), ("chunks", 2)):
             options = dict(optimizer=optimizer, activation="relu")
-            yield f"optimizer {name}, {shape}", training(*variant, shape, n_out, **options)
+            yield f"optimizer {name}, {shape}", partial(train, *variant, shape, n_out, **options)
     for name, shape in itertools.product(HIDDEN, ("tiny", "deep")):
-        yield f"activation {name}, {shape}", training(*variant, shape, 3, activation=name)
-        yield f"output {name}, {shape}", training(*variant, shape, 3, name, loss="mse")
-    yield "output softmax, mse, small", training(*variant, "small", 5, "softmax", loss="mse")
+        yield f"activation {name}, {shape}", partial(train, *variant, shape, 3, activation=name)
+        yield f"output {name}, {shape}", partial(train, *variant, shape, 3, name, loss="mse")
+    yield "output softmax, mse, small", partial(train, *variant, "small", 5, "softmax", loss="mse")
 
 
 def option_cases(dtype, n_threads):
@@ -249,10 +245,10 @@ def option_cases(dtype, n_threads):
             "whole": dict(batch_size=None, optimizer=adam),
             "dy": dict(dy=numbers((rows, 2, 3), 7).astype(dtype), dy_inputs=[2, 0, 1]),
         }.items():
-            yield f"{name}, {shape}", training(dtype, n_threads, shape, 2, **options)
+            yield f"{name}, {shape}", partial(train, dtype, n_threads, shape, 2, **options)
         kinds = dict(resumed=_resumed, partial_fit=_partial, forward=_predicted)
-        for name, make in (kinds | dict(derivatives=_derivatives)).items():
-            yield f"{name}, {shape}", make(dtype, shape, n_threads)
+        for name, run in (kinds | dict(derivatives=_derivatives)).items():
+            yield f"{name}, {shape}", partial(run, dtype, shape, n_threads)
 
 
 def table_cases(dtype, n_threads):
@@ -264,91 +260,71 @@ def table_cases(dtype, n_threads):
             " clip norm": dict(optimizer=fastnn.SGD(0.1, clip_norm=0.1, l2=0.1)),
             " dropout": dict(network_options=dict(dropout=[0.3] * (1 + len(hidden)))),
         }.items():
-            run = _of_table(dtype, columns, hidden, batch, n_threads, **options)
+            run = partial(_of_table, dtype, columns, hidden, batch, n_threads, **options)
             yield f"table {layout} {hidden}{name}", run
 
 
 def _of_table(dtype, columns, hidden, batch, n_threads, network_options=None, **options):
     d, bins, levels = columns
-
-    def run():
-        n = 500
-        positions = (numbers((n, len(bins)), 2) / 2 + 0.5) * np.array(bins)
-        codes = (numbers((n, len(levels)), 3) / 2 + 0.5) * (np.array(levels) + 1)
-        codes = np.floor(codes).astype(int) - 1
-        columns = numbers((n, d), 1), positions, bins, 0.75, codes, levels, 1.25
-        table = fastnn.EncodedTable(*columns, dtype)
-        net = network([table.n_inputs, *hidden, 2], dtype, "silu", **network_options or {})
-        y = numbers((n, 2), 4)
-        crc = trained(net, table, y, batch_size=batch, n_threads=n_threads, **options)
-        return checksum([crc], net.forward(table), net.forward(table[:3]))
-
-    return run
+    n = 500
+    positions = (numbers((n, len(bins)), 2) / 2 + 0.5) * np.array(bins)
+    codes = (numbers((n, len(levels)), 3) / 2 + 0.5) * (np.array(levels) + 1)
+    codes = np.floor(codes).astype(int) - 1
+    columns = numbers((n, d), 1), positions, bins, 0.75, codes, levels, 1.25
+    table = fastnn.EncodedTable(*columns, dtype)
+    net = network([table.n_inputs, *hidden, 2], dtype, "silu", **network_options or {})
+    y = numbers((n, 2), 4)
+    crc = trained(net, table, y, batch_size=batch, n_threads=n_threads, **options)
+    return checksum([crc], net.forward(table), net.forward(table[:3]))
 
 
 def _resumed(dtype, shape, n_threads):
     sizes, n, batch = SHAPES[shape]
     X, y = numbers((n, sizes[0]), 1), numbers((n, 1), 2)
-
-    def run():
-        net, options = network([*sizes, 1], dtype), dict(batch_size=batch, n_threads=n_threads)
-        net.fit(X, y, optimizer=fastnn.Adam(0.01), epochs=2, **options)
-        return trained(net, X, y, optimizer=None, epochs=2, resume=True, **options)
-
-    return run
+    net, options = network([*sizes, 1], dtype), dict(batch_size=batch, n_threads=n_threads)
+    net.fit(X, y, optimizer=fastnn.Adam(0.01), epochs=2, **options)
+    return trained(net, X, y, optimizer=None, epochs=2, resume=True, **options)
 
 
 def _partial(dtype, shape, n_threads):
     sizes, n, batch = SHAPES[shape]
     X, y = numbers((n, sizes[0]), 1), numbers((n, 1), 2)
-
-    def run():
-        net = network([*sizes, 1], dtype)
-        parts = [(X[i : i + 50], y[i : i + 50]) for i in range(0, n, 50)]
-        fit = functools.partial(net.partial_fit, optimizer="sgd", batch_size=batch)
-        loss = [fit(*part).loss[0] for part in parts]
-        return checksum(net.params, loss, [net.state.step, net.state.epoch])
-
-    return run
+    net = network([*sizes, 1], dtype)
+    parts = [(X[i : i + 50], y[i : i + 50]) for i in range(0, n, 50)]
+    fit = partial(net.partial_fit, optimizer="sgd", batch_size=batch)
+    loss = [fit(*part).loss[0] for part in parts]
+    return checksum(net.params, loss, [net.state.step, net.state.epoch])
 
 
 def _predicted(dtype, shape, n_threads):
     sizes, _, _ = SHAPES[shape]
     outputs = ("identity", 1), ("sigmoid", 1), ("softmax", 3)
-
-    def run():
-        parts = []
-        for n, (output, n_out) in itertools.product((1, 2, 5, 63, 64, 300), outputs):
-            net = network([*sizes, n_out], dtype, "relu", output)
-            X, y = numbers((n, sizes[0]), n), numbers((n, 1), 2) > 0
-            parts.append(net.forward(X, n_threads=n_threads))
-            if output == "sigmoid":
-                parts += [[net.loss_and_grad(X, y), net.loss(X, y)], net.grads.copy()]
-                net.forward(X, keep=True)
-                parts += [net.backward(numbers((n, 1), 4)), net.grads.copy()]
-        return checksum(*parts)
-
-    return run
+    parts = []
+    for n, (output, n_out) in itertools.product((1, 2, 5, 63, 64, 300), outputs):
+        net = network([*sizes, n_out], dtype, "relu", output)
+        X, y = numbers((n, sizes[0]), n), numbers((n, 1), 2) > 0
+        parts.append(net.forward(X, n_threads=n_threads))
+        if output == "sigmoid":
+            parts += [[net.loss_and_grad(X, y), net.loss(X, y)], net.grads.copy()]
+            net.forward(X, keep=True)
+            parts += [net.backward(numbers((n, 1), 4)), net.grads.copy()]
+    return checksum(*parts)
 
 
 def _derivatives(dtype, shape, n_threads):
     sizes, n, _ = SHAPES[shape]
-
-    def run():
-        parts, options = [], dict(n_threads=n_threads)
-        for output in ("identity", "softmax", "exponential"):
-            net = network([*sizes, 3], dtype, "mish", output)
-            X, y = numbers((n, sizes[0]), 1), abs(numbers((n, 3), 2))
-            y = np.arange(n) % 3 if output == "softmax" else y
-            for method in (net.jacobian, net.hessian, net.hessian_diagonal, net.laplacian):
-                parts.append(method(X[:50], inputs=[2, 0], **options))
-            parts.append(net.jvp(X, numbers(X.shape, 3), **options))
-            parts.append(net.vjp(X, numbers((n, 3), 4), **options))
-            v = numbers((net.n_params,), 5)
-            parts += [product(X, y, v, **options) for product in (net.hvp, net.gnvp)]
-        return checksum(*parts)
-
-    return run
+    parts, options = [], dict(n_threads=n_threads)
+    for output in ("identity", "softmax", "exponential"):
+        net = network([*sizes, 3], dtype, "mish", output)
+        X, y = numbers((n, sizes[0]), 1), abs(numbers((n, 3), 2))
+        y = np.arange(n) % 3 if output == "softmax" else y
+        for method in (net.jacobian, net.hessian, net.hessian_diagonal, net.laplacian):
+            parts.append(method(X[:50], inputs=[2, 0], **options))
+        parts.append(net.jvp(X, numbers(X.shape, 3), **options))
+        parts.append(net.vjp(X, numbers((n, 3), 4), **options))
+        v = numbers((net.n_params,), 5)
+        parts += [product(X, y, v, **options) for product in (net.hvp, net.gnvp)]
+    return checksum(*parts)
 
 
 def library_cases(dtype, n_threads):
@@ -374,7 +350,7 @@ def library_cases(dtype, n_threads):
                 model = dict(options, learning_rate=rate, validation_data=held_out)
                 name = f"{kind.__name__} {len(np.unique(targets))} {solver} {rate}"
                 name += f" sparse={sparse} early={early} data={fraction}"
-                yield name, functools.partial(_estimator, kind, model, X, targets, sparse, steps)
+                yield name, partial(_estimator, kind, model, X, targets, sparse, steps)
     for optimizer in (fastnn.LBFGS(), fastnn.LBFGS(l2=0.1, history_size=4, max_evaluations=20)):
         for held_out in (None, (X[:30], y[:30])):
 
