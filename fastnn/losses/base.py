@@ -17,6 +17,7 @@ from ..core.validation import (
     check_list,
     check_rows,
     check_values,
+    describe_type,
 )
 
 if TYPE_CHECKING:
@@ -130,9 +131,9 @@ class CustomLoss(Loss):
     kernel: ClassVar[kernels.Loss] = kernels.Loss.CUSTOM_LOSS
 
     def __post_init__(self) -> None:
-        needs = tuple(
-            check_list("needs", [self.needs] if isinstance(self.needs, str) else self.needs)
-        )
+        if not callable(self.function):
+            raise TypeError(f"function must be a function, got {describe_type(self.function)}")
+        needs = [self.needs] if isinstance(self.needs, str) else check_list("needs", self.needs)
         known = all(isinstance(name, str) and name in DERIVATIVES for name in needs)
         if not known or len(set(needs)) < len(needs):
             raise ValueError(
@@ -141,7 +142,7 @@ class CustomLoss(Loss):
         if self.inputs is not None and not needs:
             raise ValueError("inputs are those of derivatives, but needs names none. Pass needs.")
         inputs = self.inputs.tolist() if isinstance(self.inputs, np.ndarray) else self.inputs
-        for name, value in dict(needs=needs, inputs=inputs).items():
+        for name, value in dict(needs=tuple(needs), inputs=inputs).items():
             object.__setattr__(self, name, value)
 
     def check_inputs(self, net: Any, X: Any) -> None:

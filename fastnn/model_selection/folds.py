@@ -106,7 +106,7 @@ def make_splits(estimator, X, y, groups, cv):
     """Return (X, y), and the row indices (train, test) of each fold. cv : as the user passed it"""
     refuse_classes(X=X, y=y, groups=groups)
     if groups is not None and hasattr(groups, "__len__"):
-        check_rows("groups", len(groups), _num_samples(X))
+        check_rows("groups", len(groups) if getattr(groups, "ndim", 1) else 0, _num_samples(X))
     given = X, y, groups
     X, y, groups = indexable(*(np.asarray(a) if isinstance(a, memoryview) else a for a in given))
     try:

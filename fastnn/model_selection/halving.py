@@ -200,6 +200,8 @@ class HalvingSearchCV(BaseSearchCV):
         max_resources = self._check(network_of(self.estimator, path), resource)
         random_state = check_random_state(self.random_state)
         candidates = self._draw_candidates(random_state)
+        if not candidates:
+            raise ValueError("param_distributions is empty. Pass a dict, or a list of dicts.")
         if any(resource in params for params in candidates):
             raise ValueError(
                 f"{resource} cannot be searched, because it is the resource. Remove it from "
@@ -307,17 +309,13 @@ class HalvingSearchCV(BaseSearchCV):
     def _candidate(self, number, params, path):
         """Return the Candidate with these parameters."""
         prefix = f"{path}__" if path else ""
-        earlier = {
-            name: value
-            for name, value in params.items()
-            if name != path and not name.startswith(prefix)
-        }
+        earlier = {k: v for k, v in params.items() if k != path and not k.startswith(prefix)}
         if path in params or earlier:
             model = clone(self.estimator).set_params(**clone(params, safe=False))
             network = network_of(model, path)
             network_path(network, "HalvingSearchCV")
         else:
-            own = {name.removeprefix(prefix): value for name, value in params.items()}
+            own = {k.removeprefix(prefix): v for k, v in params.items()}
             network = clone(network_of(self.estimator, path))
             network.set_params(**clone(own, safe=False))
         invalid = None

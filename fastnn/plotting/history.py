@@ -81,7 +81,7 @@ def plot_history(history: Any, ax: Axes | None = None) -> Axes:
 def _histories(thing):
     """Return a list of (training losses, validation losses)."""
     model = last_step("history", thing)
-    if hasattr(model, "loss_curve_"):
+    if hasattr(model, "validation_loss_curve_"):
         pairs = model.loss_curve_, model.validation_loss_curve_
         return list(zip(*pairs)) if len(model.networks_) > 1 else [pairs]
     if isinstance(model, History):

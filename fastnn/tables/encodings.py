@@ -48,7 +48,7 @@ def find_encoding(source, encoding, note, likely=None):
 def _look_up(encoding):
     try:
         name = codecs.lookup(encoding).name
-    except LookupError:
+    except (LookupError, ValueError):  # the latter of a NUL
         raise TableError(
             "{argument} {value!r} is unknown.",
             "Pass one such as utf-8, cp1252, latin-1 or utf-16.",

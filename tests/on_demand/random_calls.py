@@ -308,13 +308,11 @@ class Result:
 
 def watch():
     """Start the watchdog of a call. Threads of a call before may still have the memory for its thread."""
-    for left in reversed(range(100)):
-        try:
+    for _ in range(100):
+        with contextlib.suppress(RuntimeError):
             return faulthandler.dump_traceback_later(HANG, exit=True)
-        except RuntimeError:
-            if not left:
-                raise
-            time.sleep(0.1)
+        time.sleep(0.1)
+    raise RuntimeError("the memory of ended threads does not suffice for the watchdog")
 
 
 def make_calls(seed, steps, world, names, log):

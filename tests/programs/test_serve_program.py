@@ -56,6 +56,12 @@ def served(folder):
         process.communicate()
 
 
+def end(process, number=signal.SIGTERM):
+    process.send_signal(number)
+    out, errors = process.communicate(timeout=LIMIT)
+    assert (process.returncode, out, errors) == (0, "", "Stopped.\n")
+
+
 def connect(port):
     return contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT))
 
@@ -82,9 +88,7 @@ def test_clients_at_the_same_time_and_ctrl_c(served, folder, rng):
         assert found["prediction"] == model.predict([row])[0]
     detail = "The request has no column 'city', but the model needs it. Its columns are a."
     assert post(port, {"a": 1}) == (422, {"detail": detail})
-    process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=LIMIT)
-    assert (process.returncode, out, errors) == (0, "", "Stopped.\n")
+    end(process, signal.SIGINT)
 
 
 @in_process
@@ -115,9 +119,7 @@ def test_clients_that_hang_up_or_stall_print_nothing_and_do_not_delay_the_end(se
             client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
             client.sendall(beginning)
         assert post(port, ROW)[0] == 200  # the others have arrived, too
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=LIMIT)
-    assert (process.returncode, errors) == (0, "Stopped.\n")
+        end(process)
 
 
 @in_part
@@ -131,9 +133,7 @@ def test_a_client_that_does_not_read_its_reply_does_not_delay_the_end(served):
         client.connect(("127.0.0.1", port))
         client.sendall(head + body)
         assert client.recv(12) == b"HTTP/1.1 200"
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=LIMIT)
-    assert (process.returncode, errors) == (0, "Stopped.\n")
+        end(process)
 
 
 @in_part
@@ -158,8 +158,7 @@ def test_connections_headers_and_bodies_have_limits(served):
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * web_server.MAX_HEAD)
         assert client.recv(12) in (b"HTTP/1.1 431", b"HTTP/1.1 400")  # the latter of h11
-    process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=LIMIT)[1] == "Stopped.\n"
+    end(process)
 
 
 FAILING = """

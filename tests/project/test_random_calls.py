@@ -5,6 +5,7 @@ import sys
 import warnings
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from places import TESTS
@@ -84,6 +85,7 @@ TEXTS = "text_columns must be a list of texts, got"
 HERE, ONE_TEXT, NO_NET = Path("a"), pd.DataFrame({"a": ["1"]}), fastnn.MLPRegressor(n_estimators=0)
 REG, CLF = fastnn.MLPRegressor(3, max_iter=1), fastnn.MLPClassifier(3)
 TWO = fastnn.MLPRegressor(3, max_iter=1, n_estimators=2)
+TABULAR = fastnn.TabularRegressor(2, time_limit=1)
 NET, HISTORY = fastnn.MLP([4, 1]), fastnn.History(loss=list, n_steps=1, stop_reason="epoch")
 balanced, CustomLoss = partial(fastnn.losses.class_weights, "balanced"), fastnn.losses.CustomLoss
 importances, convert = plotting.plot_importances, tables.convert_texts
@@ -108,16 +110,14 @@ FOUND = {  # calls that had errors without the name of an argument, by what the 
     "model must have one network: .* ensemble": lambda: plotting.plot_weights(TWO.fit(X, Y)),
     "model must have one network: .* fitted": lambda: plotting.plot_weights(fastnn.MLPRegressor()),
     "activation must be a list, got a mem": lambda: fastnn.from_flax({"kernel": X}, BLOCK),
-    "groups must have shape": lambda: fastnn.TabularRegressor(2).fit(X, Y, groups=np.array(1)),
+    "groups must have shape": lambda: TABULAR.fit(X, Y, groups=np.array(1)),
     "units must be a list": lambda: plotting.plot_weights(NET, units=HERE),
     "rates must be a sequence of numbers": lambda: fastnn.schedules.Rates(list),
     "n must be a whole number of at most": lambda: distributed.part(10**400, 1, 2),
     "n_in . n_out must be at most": lambda: fastnn.initializers.orthogonal(RNG, 10**20, 1),
     "n_out must be a whole number of at most": lambda: balanced(Y, 10**400, fastnn.losses.BCE()),
     "X holds an integer that is too large": lambda: fastnn.playground.from_arrays([[10**400]], [1]),
-    "columns must name at least one column": lambda: (
-        fastnn.TabularRegressor(2, time_limit=1).fit(X, Y).effects([])
-    ),
+    "columns must name at least one column": lambda: TABULAR.fit(X, Y).effects([]),
     "table is the class DataFrame": lambda: tables.check_data(pd.DataFrame),
     "columns is the class DataFrame": lambda: tables.write("a.csv", pd.DataFrame),
     f"{TEXTS} b'a'": lambda: convert(ONE_TEXT, text_columns=b"a"),
@@ -145,6 +145,11 @@ FOUND = {  # calls that had errors without the name of an argument, by what the 
     "rates must be a sequence .* got array": lambda: fastnn.schedules.Rates(np.array(3)),
     "layer_sizes must list inputs, hidden": lambda: fastnn.MLP(BLOCK),
     "The 'n_estimators' parameter of MLPR": lambda: cross_val_predict(NO_NET, X, Y),
+    "groups has 0 rows, but X has 12": lambda: cross_val_predict(REG, X, Y, groups=np.array(1)),
+    "history must be a History": lambda: plotting.plot_history(SimpleNamespace(loss_curve_=[])),
+    "function must be a function, got a SGD": lambda: CustomLoss(fastnn.SGD()),
+    "param_distributions is empty": lambda: fastnn.HalvingSearchCV(REG, (), n_iter="all").fit(X, Y),
+    "encoding 'a.*' is unknown": lambda: tables.read(__file__, encoding="a\0"),
     "encoding, comment and na must be texts": lambda: tables.read("a.csv", na="\ud800"),
 }
 
