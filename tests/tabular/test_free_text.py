@@ -263,6 +263,9 @@ def test_what_has_no_effect_or_onnx_file_says_so(critic, tmp_path):
     message = r"'text' has no derivatives: it is a text\..* Use explain"
     with pytest.raises(ValueError, match=message):
         critic.predict_derivatives(X, "text")
+    found, h = critic.predict_derivatives(X, "z")[..., 0], 5e-3
+    low, high = (critic.predict_proba(X.assign(z=X["z"] + step)) for step in (-h, h))
+    assert np.quantile(abs(found - (high - low) / (2 * h)), 0.85) < 1e-3 * np.ptp(found)
     pytest.importorskip("onnx", reason="the extra onnx is not installed")
     with pytest.raises(ValueError, match="cannot be exported to ONNX, and this one reads 'text'"):
         fastnn.export.onnx(critic, tmp_path / "model")

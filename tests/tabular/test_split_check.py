@@ -1,6 +1,7 @@
 """Rows that depend on times or units: what random folds promise, and other rows do not keep."""
 
 import re
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -27,6 +28,10 @@ def find_splits(table, target, is_classifier, seed=0):
     return split_check.find_splits(*frames.split_target(table, target), is_classifier, seed)
 
 
+def issues_in(table, seed=0):
+    return [(issue.kind, issue.column) for issue in find_splits(table, "y", False, seed)]
+
+
 def table(y, **columns):
     return pa.table({"day": DAYS, "x": X, **columns, "y": y})
 
@@ -51,6 +56,20 @@ def test_a_split_is_worse_by_much_for_certain(random, drop, error, is_worse):
     for explained, share in ((-3.0, "nothing"), (0.004, "nothing"), (0.006, "1%"), (0.4, "40%")):
         found = split_check.Comparison("day", random, explained, drop, error)
         assert (found.is_worse, found.share) == (is_worse, share)
+
+
+def test_columns_of_many_rows_are_compared_without_measurements(monkeypatch):
+    texts = ["b", None, "a", "b"]
+    columns = {"size": [2.5, None, 1.0, 2.5], "rooms": [2, None, 1, 2], "city": texts}
+    frame, _ = frames.split_target(pa.table({**columns, "y": [0, 1, 2, 3]}), "y")
+    for limit, names in ((4, [*columns]), (3, ["rooms", "city"])):
+        monkeypatch.setattr(split_check, "MANY_ROWS", limit)
+        found = split_check._columns_to_compare(frame, SimpleNamespace(positions=range(3)))
+        assert [column.name for column in found] == names
+        for column in found:
+            present = column.codes[[0, 2, 3]].tolist()
+            assert column.codes[1] == -1 and present in ([1, 0, 1], [0, 1, 0])
+            assert (column.n_distinct, column.is_integer) == (2, column.name == "rooms")
 
 
 def test_classes_that_change():
@@ -102,19 +121,16 @@ def test_a_table_that_training_refuses():
 @pytest.mark.parametrize("first", [None, "11:34", "unknown"])
 def test_one_cell_does_not_silence_the_check(first):
     days = [first, *map(str, DAYS.to_pylist()[1:])]
-    (issue,) = find_splits(pa.table({"day": days, "x": X, "y": TREND}), "y", False)
-    assert (issue.kind, issue.column) == ("time", "day")
+    assert issues_in(pa.table({"day": days, "x": X, "y": TREND})) == [("time", "day")]
     years = pa.array([None, *(2000 + np.arange(1, N) // 20).tolist()], pa.int64())
-    (issue,) = find_splits(pa.table({"year": years, "x": X, "y": TREND}), "y", False)
-    assert (issue.kind, issue.column) == ("time", "year")
+    assert issues_in(pa.table({"year": years, "x": X, "y": TREND})) == [("time", "year")]
 
 
 def test_one_column_and_few_rows():
     """The months of one country, a random walk."""
     walk = np.cumsum(np.random.default_rng(5).normal(size=150))
     months = [f"{2000 + i // 12}-{i % 12 + 1:02}" for i in range(150)]
-    (issue,) = find_splits(pa.table({"month": months, "y": walk}), "y", False)
-    assert (issue.kind, issue.column) == ("time", "month")
+    assert issues_in(pa.table({"month": months, "y": walk})) == [("time", "month")]
 
 
 def units(n_units, n_rows):
@@ -154,8 +170,7 @@ def test_a_panel():
     )
     columns["device"] = [i for i in range(24) for _ in range(120)]  # numbers with such a name, too
     del columns["land"]
-    (issue,) = find_splits(pa.table({**columns, "y": walks.ravel()}), "y", False)
-    assert (issue.kind, issue.column) == ("panel", "device")
+    assert issues_in(pa.table({**columns, "y": walks.ravel()})) == [("panel", "device")]
     noise = pa.table({**columns, "x": rng.normal(size=2880), "y": rng.normal(size=2880)})
     assert find_splits(noise, "y", False) == []
 
@@ -171,8 +186,7 @@ def panel(n_units, times):
 
 def test_few_times_in_the_sample_of_units():
     """The one row of the eighth year is of a unit that is not in the sample."""
-    (issue,) = find_splits(panel(600, range(2001, 2008)), "y", False, 2)
-    assert (issue.kind, issue.column) == ("group", "land")
+    assert issues_in(panel(600, range(2001, 2008)), 2) == [("group", "land")]
 
 
 FORWARD = [  # numbers of times, and the times that each fold trains on and scores
