@@ -41,11 +41,9 @@ BODIES.multiply_adds = multiply_adds
 cdef inline const Bodies* bodies() noexcept nogil:
     return <const Bodies*>opaque(&BODIES)
 
-cdef void set_caller(Training* training, float_mode* caller) noexcept nogil:
+cdef inline void set_caller(Training* training, float_mode* caller) noexcept nogil:
     """What calls back out of the kernels, in thread 0, restores this mode."""
     workspace_of(training).clock.caller = caller
-    if training.validation != NULL:
-        workspace_of(training.validation).clock.caller = caller
 
 cdef void enter_prepare(Training* training) noexcept nogil:
     cdef float_mode caller = enter_kernel_mode()
@@ -56,6 +54,8 @@ cdef void enter_train(Training* training, int thread) noexcept nogil:
     cdef float_mode caller = enter_kernel_mode()
     if thread == 0:
         set_caller(training, &caller)
+        if training.validation != NULL:     # it has a workspace in a slice only
+            set_caller(training.validation, &caller)
     bodies().train(training, thread)
     set_mode(caller)
 

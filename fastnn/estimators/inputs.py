@@ -242,11 +242,11 @@ def check_row_weights(sample_weight, X, may_be_zero=False):
     except (OverflowError, TypeError, ValueError) as error:
         _name_in(error, (check_array, "sample_weight", sample_weight))
         raise
-    if weight.min() < 0:
+    if weight.min(initial=0) < 0:
         raise ValueError(
             f"sample_weight must not be negative, got {weight.min()} in row {int(weight.argmin())}"
         )
-    if not may_be_zero and not weight.any():
+    if not may_be_zero and weight.size and not weight.any():
         raise ValueError("sample_weight is zero in all rows. At least one must be positive.")
     return weight
 

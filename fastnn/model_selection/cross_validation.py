@@ -11,7 +11,7 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.validation import _num_samples
 
 from ..core.messages import hint_at
-from ..core.validation import check_flag
+from ..core.validation import as_array, check_flag
 from .folds import Folds, Run, RunTrainer, make_splits, network_of, network_path, train_runs
 from .scoring import Predicting, Scoring, complete_failures, report_failures
 
@@ -182,7 +182,7 @@ def cross_val_predict(
     path = network_path(estimator, "cross_val_predict")
     arrays, splits = make_splits(estimator, X, y, groups, cv)
     folds = Folds(estimator, path, arrays, splits, params)
-    rows = np.concatenate([test for _, test in folds.splits])
+    rows = np.concatenate([as_array("cv", test).ravel() for _, test in folds.splits])
     if not np.array_equal(np.sort(rows), np.arange(_num_samples(folds.X))):
         raise ValueError(
             "cross_val_predict needs a cv that puts each row into the test rows of exactly one "

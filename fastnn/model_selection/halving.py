@@ -276,7 +276,7 @@ class HalvingSearchCV(BaseSearchCV):
 
     def _check(self, network, resource):
         """Check the parameters, and return the resources of the last rung."""
-        if self.resource not in ("max_iter", resource):
+        if not isinstance(self.resource, str) or self.resource not in ("max_iter", resource):
             raise ValueError(
                 f"resource must be 'max_iter', got {self.resource!r}. For other resources use "
                 "sklearn.model_selection.HalvingRandomSearchCV."
@@ -291,9 +291,9 @@ class HalvingSearchCV(BaseSearchCV):
                 "of the best candidate."
             )
         check_number("factor", self.factor, above=1)
-        if self.min_resources != "exhaust":
+        if not isinstance(self.min_resources, str) or self.min_resources != "exhaust":
             check_count("min_resources", self.min_resources)
-        if self.max_resources == "auto":
+        if isinstance(self.max_resources, str) and self.max_resources == "auto":
             return network.max_iter
         return check_count("max_resources", self.max_resources)
 

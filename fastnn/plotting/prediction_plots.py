@@ -297,7 +297,7 @@ def plot_reliability(
     from sklearn.calibration import CalibrationDisplay
 
     ax = check_axes(ax)
-    n_bins = check_count("n_bins", n_bins)
+    n_bins = check_count("n_bins", n_bins, maximum=10**6)
     classes = LabelledProbabilities.from_arrays(y_true, y_prob, labels)
     if len(classes.labels) == 2:
         best, class_name = np.ones(len(classes.y), np.intp), classes.name(1)

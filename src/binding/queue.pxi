@@ -57,6 +57,8 @@ cdef class TrainerQueue(Team):
         cdef Py_ssize_t i, n_epochs
         cdef double* row
         self.n = len(trainers)
+        if len(set(trainers)) < self.n:
+            raise ValueError("trainers holds a Trainer twice. Pass each of them once.")
         n_threads = max(1, min(n_threads, <int>self.n))     # no more threads and workspaces than trainers
         self.memory = ZeroedBuffer((2 * self.n + 1 + 2 * n_threads) * <Py_ssize_t>sizeof(void*))
         self.trainings = <Training**>self.memory.data
@@ -103,6 +105,7 @@ cdef class TrainerQueue(Team):
                              "a custom loss.")
         if self.kernels != NULL and trainer.kernels != self.kernels:
             raise ValueError("The Trainers of a queue must have one dtype and one instruction set.")
+        trainer.check_validation()
         self.kernels = trainer.kernels
         return 0
 

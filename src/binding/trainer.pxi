@@ -54,6 +54,7 @@ cdef class Trainer(ShufflingTeam):
     cdef readonly Workspace workspace
     cdef object custom_loss             # custom_loss(first, n) -> float reads custom_outputs and writes custom_gradient
     cdef Trainer validation
+    cdef ZeroedBuffer read_memory       # of a validation: holds the parameters that it reads, of the last Trainer it is for
     cdef object generator
     cdef CompiledTable rows_of_table    # instead of X, or None
     cdef int max_threads                # for which the workspace of a table has memory
@@ -78,6 +79,8 @@ cdef class Trainer(ShufflingTeam):
         network.check_bound()
         if self.memory is not None:
             raise RuntimeError("This Trainer is initialized already. Make a new one.")
+        memset(&self.training, 0, sizeof(Training))     # of an initialization that failed
+        self.generator = None
         if batch_size < 1 or n < 1:
             raise ValueError(f"A Trainer needs at least 1 row and a batch_size of 1 or more, got {n} and {batch_size}.")
         if rows_of_table is None:
@@ -279,6 +282,7 @@ cdef class Trainer(ShufflingTeam):
         self.allocate(workspace, (self.generator is not None and not self.has_order) or self.training.shards.shuffles)
         self.kernels.prepare(&self.training)
         if validation is not None:
+            validation.read_memory = self.memory
             validation.workspace.attached = NULL        # it must be laid out again: `prepare` gave it other parameters
         return 0
 
@@ -485,6 +489,7 @@ cdef class Trainer(ShufflingTeam):
         cdef Array e = optional(error_rates, 8, len(losses), True)
         if len(losses) < 1:
             raise ValueError("losses is empty. Pass an array with room for at least one epoch.")
+        self.check_validation()
         if self.validation is not None and v is None:
             raise ValueError("validation_losses is missing. Pass an array as long as losses.")
         if e is None and self.measures_error_rate():
@@ -493,6 +498,12 @@ cdef class Trainer(ShufflingTeam):
             raise ValueError("An error rate needs a validation whose loss has classes.")
         self.begin_slice(<double*>l.data, <double*>pointer(v), <double*>pointer(e), len(losses))
         return [l, v, e]
+
+    cdef int check_validation(self) except -1:
+        if self.validation is not None and self.validation.read_memory is not self.memory:
+            raise RuntimeError("The validation reads the parameters of another Trainer, made later. Make one validation for "
+                               "each Trainer.")
+        return 0
 
     cdef void begin_slice(self, double* losses, double* validation_losses, double* error_rates,
                           Py_ssize_t n_epochs) noexcept:

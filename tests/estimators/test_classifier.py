@@ -323,6 +323,7 @@ def test_score_reads_a_list_once():
 
     net = quick(max_iter=9).fit(IRIS, KINDS)
     assert net.score(IRIS, Shrinking(KINDS.tolist())) == net.score(IRIS, KINDS)
+    assert net.score(IRIS, KINDS.tolist(), [2.0] * len(KINDS)) == net.score(IRIS, KINDS)
 
 
 def test_divergence_is_an_error():

@@ -98,11 +98,13 @@ def test_sizes_and_inputs_are_checked():
             net._derivative_into(kernels.DerivativeKind.JACOBIAN, X, None, np.array(inputs), J)
 
 
-def test_a_queue_needs_losses_for_each_trainer():
+def test_a_queue_needs_losses_for_each_trainer_and_each_once():
     queue = kernels.TrainerQueue()
     trainer = make_trainer(MLP([3, 1], rng=0), workspace=queue.workspace)
     with pytest.raises(IndexError):
         queue.run([trainer], [], 1, 0.1)
+    with pytest.raises(ValueError, match="holds a Trainer twice"):
+        queue.run([trainer, trainer], [np.empty((3, 1))] * 2, 2, 0.1)
 
 
 def test_a_queue_that_runs_is_refused():
@@ -275,6 +277,29 @@ def test_the_error_rate_of_probabilities_is_that_of_logits(isa, dtype):
         trainer.load()
         trainer.run(1, 100, ONE, np.empty(1), rate)
     assert 0 < rates[0] == rates[1] < 1
+
+
+def test_a_validation_keeps_the_parameters_of_its_trainer():
+    net = MLP([4, 1000, 1000, 1], rng=0)  # its memory goes back to the system when it is freed
+    validation = make_trainer(net, optimizer=None)
+    first, last = (make_trainer(net, validation=validation) for _ in range(2))
+    with pytest.raises(RuntimeError, match="reads the parameters of another Trainer, made later"):
+        first.run(1, 100.0, ONE, np.empty(1))
+    last.load()
+    loss = last.loss()
+    del first, last
+    assert validation.loss() == loss
+
+
+def test_a_trainer_that_failed_keeps_nothing():
+    trainer = Trainer.__new__(Trainer)
+    arguments = MLP([3, 1], rng=0), np.ones((2, 3), "f4"), np.ones((2, 1), "f4")
+    options = {"loss": Loss.SQUARED_ERROR, "batch_size": 2, "jacobian": ONE}
+    with pytest.raises(ValueError, match="array of 6 numbers"):
+        trainer.__init__(*arguments, **options, jacobian_inputs=np.arange(3))
+    trainer.__init__(*arguments, **options | {"jacobian": None})
+    trainer.load()
+    assert trainer.loss() == pytest.approx(arguments[0].loss(*arguments[1:]))
 
 
 # ---- rebinding ----

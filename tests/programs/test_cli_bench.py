@@ -212,6 +212,14 @@ def test_ctrl_c_ends_the_new_process(monkeypatch, is_busy):
     assert child.mock_calls == [mock.call.wait(), mock.call.wait(2), mock.call.terminate()]
 
 
+@pytest.mark.parametrize(("status", "code"), [(0, 0), (2, 2), (-9, 128 + 9)])
+def test_the_new_process_ends_with_a_status_or_by_a_signal(monkeypatch, status, code):
+    start = mock.MagicMock()
+    start.return_value.__enter__.return_value.wait.return_value = status
+    monkeypatch.setattr(bench.subprocess, "Popen", start)
+    assert bench._rerun_single_threaded(1.0, False) == code
+
+
 @pytest.mark.parametrize(("stream", "shown"), [(Terminal, "text\r    \r"), (io.StringIO, "")])
 def test_a_terminal_shows_what_is_measured(monkeypatch, stream, shown):
     monkeypatch.setattr("sys.stderr", stream())

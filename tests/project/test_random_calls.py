@@ -89,6 +89,7 @@ TABULAR = fastnn.TabularRegressor(2, time_limit=1)
 NET, HISTORY = fastnn.MLP([4, 1]), fastnn.History(loss=list, n_steps=1, stop_reason="epoch")
 balanced, CustomLoss = partial(fastnn.losses.class_weights, "balanced"), fastnn.losses.CustomLoss
 importances, convert = plotting.plot_importances, tables.convert_texts
+halving = partial(fastnn.HalvingSearchCV, REG, {"alpha": [0, 1]}, n_iter="all")
 FOUND = {  # calls that had errors without the name of an argument, by what the errors say now
     "codes is not a rectang": lambda: EncodedTable(X, codes=RAGGED, n_categories=[3]),
     "dtype must be 'float32' or 'float64'": lambda: EncodedTable(X, dtype="\ud800"),
@@ -150,6 +151,12 @@ FOUND = {  # calls that had errors without the name of an argument, by what the 
     "function must be a function, got a SGD": lambda: CustomLoss(fastnn.SGD()),
     "param_distributions is empty": lambda: fastnn.HalvingSearchCV(REG, (), n_iter="all").fit(X, Y),
     "encoding 'a.*' is unknown": lambda: tables.read(__file__, encoding="a\0"),
+    "n_bins must be a whole .* at most": lambda: plotting.plot_reliability(Y, Y, n_bins=2**63),
+    "Found array with 0 sample": lambda: REG.fit(X, Y).score(X[:0], Y[:0], 1.5),
+    "resource must be 'max_iter', got": lambda: halving(resource=X).fit(X, Y),
+    "min_resources must be a whole": lambda: halving(min_resources=X).fit(X, Y),
+    "max_resources must be a whole": lambda: halving(max_resources=X).fit(X, Y),
+    "cross_val_predict needs a cv that puts": lambda: cross_val_predict(REG, X, Y, cv=["c0", "c1"]),
     "encoding, comment and na must be texts": lambda: tables.read("a.csv", na="\ud800"),
 }
 

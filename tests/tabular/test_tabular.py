@@ -72,6 +72,7 @@ def test_out_of_fold_probabilities_have_the_temperature(metric, quick, monkeypat
     tables = clf.model_.encode(*clf.model_.features.transform(next(clf._read_batches(X))))
     folds = np.array([clf.model_.predict_fold(tables, k, 1) for k in range(3)])
     P = folds[clf._fold_of_row, np.arange(N)]
+    assert {member.weight for member in clf.model_.members} == {1 if metric == "auto" else 1 / 4}
     targets = TableClasses(clf.classes_)
     targets.fit_temperature(P, (classes == "low").astype(int), None)
     assert clf.model_.targets.temperature == pytest.approx(targets.temperature, rel=1e-4)
