@@ -269,7 +269,7 @@ ROWS_OF_TEXTS = {
     "no times": (60, {"clock": "soon"},
         ("clock", "type", "60 of 60 values are not times or durations", "times or durations", "such as soon", True, 6.853343472906318e-59)),
     "a text": (3, {"euro": ["1,50 €", "2,50 €", "cheap"]}),
-    "a text alone": (1, {"euro": "cheap"}, ("euro", "type", f"1 of 1 value are not {EURO}", EURO, "such as cheap", True, None)),
+    "a text alone": (1, {"euro": "cheap"}, ("euro", "type", f"1 of 1 values are not {EURO}", EURO, "such as cheap", True, None)),
     "only others": (5, {"some": "cheap"}, NOT_SOME),
     "few others": (4, {"some": "cheap"}, (*MISSING_SOME, 1.9983228076675322e-05)),
     "others and a number": (5, {"some": ["1.5", *["cheap"] * 4]},

@@ -128,7 +128,7 @@ class _ColumnChanges:
                 return None
         kind = self.column.expected() if self.column.from_text else self.column.argument
         examples = join((printable(text, MAX_TEXT) for text in new.examples), 2, quoted=False)
-        what = f"{new.n_refused:,} of {plural(n_values, 'value')} are not {kind}"
+        what = f"{new.n_refused:,} of {n_values:,} values are not {kind}"
         return self.change("type", what, kind, f"such as {examples}", p)
 
     def missing(self):
